@@ -124,10 +124,19 @@ def _tables(path: str, group: click.Group) -> dict[str, Mapping[str, Any]]:
     return tables
 
 
+def _check_groups(tables: Mapping[str, Any], group: click.Group, path: str) -> None:
+    """Refuse what stands in the table of a group and is no table of one of its commands, as the group does."""
+    for name, table in tables.items():
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            _inner(command, table, path, (name,))
+
+
 def settings_shown(group: click.Group, words: Sequence[str]) -> Iterator[Setting]:
     """Yield what is set, or of the commands that begin with `words` each option."""
     path = chosen_file()
     tables = {} if path is None else _tables(path, group)
+    _check_groups(tables, group, path or "")
     for name, command in commands_below(group).items():
         if name[: len(words)] == tuple(words):
             yield from _of_command(command, name, tables, path, everything=bool(words))

@@ -17,10 +17,10 @@ PREFIX = "DRMEMCTL"
 IN_FILES = frozenset(
     """
     --all --allow-cut --allow-no-drmem --bytes --cmdline --color --count --depth --diff --drc --expand --fail-on
-    --family --for --format --from --goal --hypervisor --interval --kernel --limit --load --locking --max-memory
-    --max-seconds --max-states --no-decode --no-pager --node --noheadings --output --output-all --page --pairs
-    --partition --producer --quiet --redact --show --sort --state --statistics --title --to --trace --until --width
-    --with --without --address --crashkernel --jobs --select --ignore --severity --search
+    --family --for --format --from --goal --hotplug --hypervisor --interval --kernel --limit --load --locking
+    --max-memory --max-seconds --max-states --no-decode --no-pager --node --noheadings --output --output-all --page
+    --pairs --partition --producer --quiet --redact --show --sort --state --statistics --title --to --trace --until
+    --width --with --without --address --crashkernel --jobs --select --ignore --severity --search
     """.split()  # noqa: SIM905 - a list of fifty quoted words is no better to read
 )
 """What files of settings may set; `--output` where it names columns."""

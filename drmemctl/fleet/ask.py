@@ -20,9 +20,9 @@ from pyarrow import dataset as arrow_dataset
 from pyarrow import fs as arrow_fs
 
 from drmemctl.errors import DrmemctlError
-from drmemctl.fleet.dataset import Dataset, existing
+from drmemctl.fleet.dataset import Dataset, existing_dataset
 from drmemctl.fleet.questions import PARTITIONS, SCENARIOS, NamedQuestion
-from drmemctl.fleet.storage import stored
+from drmemctl.fleet.storage import from_storage
 from drmemctl.fleet.tables import ALL_TABLES
 from drmemctl.fleet.work import ALL_WORK, CHECK, Work
 
@@ -108,24 +108,24 @@ def _translated() -> Iterator[None]:
 
 def _distinct(names: Sequence[str]) -> Iterator[str]:
     """Yield names of columns, a number behind those that were there before."""
-    seen: set[str] = set()
+    used_names: set[str] = set()
     for name in names:
         number, unused = 1, name
-        while unused in seen:
+        while unused in used_names:
             number += 1
             unused = f"{name}_{number}"
-        seen.add(unused)
+        used_names.add(unused)
         yield unused
 
 
 @contextmanager
 def fleet(url: str, works: Sequence[Work] = ALL_WORK) -> Iterator[Fleet]:
     """Open the data set at a URL; `DrmemctlError` where there is none, or none that did some of this work."""
-    dataset = existing(url, works)
+    dataset = existing_dataset(url, works)
     parts = dataset.parts()
-    with _local(dataset, parts) as place, duckdb.connect(":memory:") as connection:
+    with _local_copy(dataset, parts) as place, duckdb.connect(":memory:") as connection:
         for name in dataset.work.tables:
-            connection.register(f"{name}_parts", _table(place, name, parts))
+            connection.register(f"{name}_parts", _arrow_table(place, name, parts))
         if dataset.work == CHECK:
             connection.register("newest", _newest(dataset, parts))
         for name in dataset.work.tables:
@@ -151,7 +151,7 @@ def check_asked_of(question: NamedQuestion, work: Work, url: str) -> None:
 
 
 @contextmanager
-def _local(dataset: Dataset, parts: Sequence[int]) -> Iterator[Dataset]:
+def _local_copy(dataset: Dataset, parts: Sequence[int]) -> Iterator[Dataset]:
     """Yield a data set of this machine: of one that lies elsewhere a copy, as long as it is entered.
 
     Threads of Arrow's that read by way of Python would wait for DuckDB's, which hold Python and wait for them.
@@ -165,11 +165,11 @@ def _local(dataset: Dataset, parts: Sequence[int]) -> Iterator[Dataset]:
             os.mkdir(f"{folder}/{name}")  # noqa: PTH102
             for part in parts:
                 path = dataset.path(name, part)
-                stored(partial(dataset.fs.get_file, path, copy.path(name, part)), path)
+                from_storage(partial(dataset.fs.get_file, path, copy.path(name, part)), path)
         yield copy
 
 
-def _table(dataset: Dataset, name: str, parts: Sequence[int]) -> arrow_dataset.Dataset:
+def _arrow_table(dataset: Dataset, name: str, parts: Sequence[int]) -> arrow_dataset.Dataset:
     """Return a table whose rows have the number of their part as well; it is read as far as it is asked."""
     return arrow_dataset.FileSystemDataset.from_paths(
         [dataset.path(name, part) for part in parts],

@@ -10,9 +10,9 @@ from itertools import product
 
 from distributed import Client
 
-from drmemctl.fleet.checking import LIMITS, Progress, added, dataset_to_extend
+from drmemctl.fleet.checking import LIMITS, Progress, add_items, dataset_to_extend
 from drmemctl.fleet.cluster import Say
-from drmemctl.fleet.listing import listed, local_input
+from drmemctl.fleet.listing import list_inputs, local_input
 from drmemctl.fleet.outcome import Summary
 from drmemctl.fleet.rows import is_tree
 from drmemctl.fleet.scenario import Scenario
@@ -36,17 +36,17 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
     hypervisor: str | None = None,
     **options: object,
 ) -> Summary:
-    """Do steps, or so many `random` ones for each seed, on each kernel and capture; see `run_campaign`.
+    """Simulate steps, or `random` random ones for each seed, on each kernel and capture; see `run_campaign`.
 
     `destinations` are trees that random steps may migrate to, as `lpm` names them.
     """
-    common = partial(Scenario, hypervisor=hypervisor or "")
     migrations = (step for name in destinations for step in parse_script(f"lpm {name}"))
-    common = partial(common, files=_states(migrations), destinations=tuple(destinations))
-    makers = [partial(common, seed=seed, random=random) for seed in seeds]
+    files = _states(migrations)
+    common = partial(Scenario, hypervisor=hypervisor or "", destinations=tuple(destinations))
+    makers = [partial(common, files=files, seed=seed, random=random) for seed in seeds]
     if not random:
         parsed = (step for text in steps for step in parse_script(text))
-        makers = [partial(common, steps=tuple(steps), files=_states(parsed))]
+        makers = [partial(common, files=_states(parsed), steps=tuple(steps))]
     return run_campaign(SIMULATE, urls, dataset, client, kernels=kernels, makers=makers, **options)  # type: ignore[arg-type]
 
 
@@ -78,19 +78,23 @@ def run_campaign(  # noqa: PLR0913 - each is an option of the command
     makers: Sequence[Callable[..., Scenario]],
     jobs: int | None = None,
     scheduler: str | None = None,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = lambda _number, _total: None,
     say: Say = lambda _text: None,
 ) -> Summary:
-    """Carry out the scenarios that a data set has not, and add them to it; workers are as those of `check`."""
+    """Carry out the scenarios that a data set does not have yet, and add them to it; workers as for `check`.
+
+    `makers` make a scenario of URL, version, size, state, kernel and kernels; each is applied to each pair of a
+    capture and a group of kernels with equal capabilities.
+    """
     target = dataset_to_extend(dataset, work, (), say)
-    groups = list(alike(kernels))
-    sources = (source for source in listed(urls) if not target.holds(source.url))
+    groups = list(grouped_by_capabilities(kernels))
+    sources = (source for source in list_inputs(urls) if not target.holds(source.url))
     captures = [source for source in sources if source.named or is_tree(source)]
     scenarios = [
         make(source.url, "", source.size, source.version, group[0], group).versioned()
         for source, group, make in product(captures, groups, makers)
     ]
-    new, outcomes = added(
+    new, outcomes = add_items(
         target, scenarios, (), client, jobs=jobs, scheduler=scheduler, limits=LIMITS, progress=progress, say=say
     )
     return Summary(dataset, len(scenarios), new, outcomes)
@@ -102,8 +106,8 @@ def _states(steps: Iterable[Step]) -> tuple[str, ...]:
     return tuple(local_input(path).version for path in paths)
 
 
-def alike(kernels: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Yield kernels by what they can do: those that can do the same do the same, and one of them is run."""
+def grouped_by_capabilities(kernels: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Yield groups of kernels with equal capabilities: their simulations are equal, so that one of them is run."""
     groups: dict[frozenset[str], list[str]] = {}
     for kernel in dict.fromkeys(kernels):
         groups.setdefault(profile(kernel).capabilities, []).append(kernel)

@@ -14,7 +14,7 @@ from drmemctl.check.cpus import n_cpus
 from drmemctl.fleet.cluster import Say, check_workers, local_client, remote_client
 from drmemctl.fleet.dataset import Dataset, DatasetError
 from drmemctl.fleet.engine import Judging, part_inputs
-from drmemctl.fleet.listing import listed
+from drmemctl.fleet.listing import list_inputs
 from drmemctl.fleet.outcome import Summary
 from drmemctl.fleet.rows import printable
 from drmemctl.fleet.work import CHECK, Item, Work
@@ -26,7 +26,7 @@ LIMITS = InputLimits(seconds=300.0, memory=1 << 30)
 
 
 Progress = Callable[[int, int], None]
-"""Is told how many of how many inputs are judged."""
+"""Called with the number of inputs judged so far, and of all."""
 
 
 def check(  # noqa: PLR0913 - each is an option of the command
@@ -38,7 +38,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
     jobs: int | None = None,
     scheduler: str | None = None,
     limits: InputLimits = LIMITS,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = lambda _number, _total: None,
     say: Say = lambda _text: None,
 ) -> Summary:
     """Judge the inputs that URLs name into a data set, but for those that it has in the same state.
@@ -50,14 +50,14 @@ def check(  # noqa: PLR0913 - each is an option of the command
     """
     names = tuple(profile(kernel).name for kernel in kernels)
     target = dataset_to_extend(dataset, CHECK, names, say)
-    sources = [source for source in listed(urls) if not target.holds(source.url)]
-    new, outcomes = added(
+    sources = [source for source in list_inputs(urls) if not target.holds(source.url)]
+    new, outcomes = add_items(
         target, sources, names, client, jobs=jobs, scheduler=scheduler, limits=limits, progress=progress, say=say
     )
     return Summary(dataset, len(sources), new, outcomes)
 
 
-def added(  # noqa: PLR0913 - each is an option of the commands
+def add_items(  # noqa: PLR0913 - each is an option of the commands
     target: Dataset,
     items: Sequence[Item],
     kernels: Sequence[str],
@@ -69,7 +69,7 @@ def added(  # noqa: PLR0913 - each is an option of the commands
     progress: Progress,
     say: Say,
 ) -> tuple[int, Counter[int]]:
-    """Add those of the items that a data set has not; return how many, and what all came to."""
+    """Add the items that a data set does not have; return how many these are, and the outcomes of all items."""
     with ExitStack() as resources:
         writer = resources.enter_context(target.writer())
         earlier = target.outcomes()
@@ -83,7 +83,7 @@ def added(  # noqa: PLR0913 - each is an option of the commands
                 )
             check_workers(client)
             judging = Judging(client, writer, kernels, limits, part_inputs(len(items)))
-            judging.judge(new, lambda done: progress(done, len(new)))
+            judging.judge(new, lambda number: progress(number, len(new)))
             outcomes += judging.outcomes
     return len(new), outcomes
 

@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow as pa
 
 from drmemctl.errors import DrmemctlError, InputError, WriteError
-from drmemctl.fleet.outcome import OUTCOME_OF, TELLING
-from drmemctl.fleet.storage import file_system, local_path, stored
+from drmemctl.fleet.outcome import OUTCOME_COLUMNS, OUTCOME_OF
+from drmemctl.fleet.storage import file_system, from_storage, local_path
 from drmemctl.fleet.tables import ALL_TABLES, KERNELS, SCHEMA, VERSION, read
 from drmemctl.fleet.work import ALL_WORK, CHECK, Work
 
@@ -63,7 +63,7 @@ class Dataset:
     def parts(self, table: str = "") -> list[int]:
         """Return the numbers of the parts that have a file for a table, ascending; by default those that count."""
         numbers = []
-        for path in stored(self._paths_of(table or self.work.commit), self.url):
+        for path in from_storage(self._paths_of(table or self.work.commit), self.url):
             match = _PART.fullmatch(posixpath.basename(path))
             if match:
                 numbers.append(int(match[1]))
@@ -85,12 +85,12 @@ class Dataset:
     def outcomes(self) -> dict[tuple[str, str], int]:
         """Return what became of the inputs that are there, by URL and version."""
         outcomes: dict[tuple[str, str], int] = {}
-        outcome_of, telling = OUTCOME_OF[self.work.commit], TELLING[self.work.commit]
+        outcome_of, columns = OUTCOME_OF[self.work.commit], OUTCOME_COLUMNS[self.work.commit]
         for path in self.paths(self.work.commit):
-            rows = self.columns(path, ("url", "version", *telling)).to_pydict()
+            rows = self.columns(path, ("url", "version", *columns)).to_pydict()
             keys = zip(rows["url"], rows["version"], strict=True)
-            facts = zip(*(rows[name] for name in telling), strict=True)
-            of_rows = (outcome_of(dict(zip(telling, values, strict=True))) for values in facts)
+            facts = zip(*(rows[name] for name in columns), strict=True)
+            of_rows = (outcome_of(dict(zip(columns, values, strict=True))) for values in facts)
             outcomes.update(zip(keys, of_rows, strict=True))
         return outcomes
 
@@ -106,7 +106,7 @@ class Dataset:
         return table
 
     def made_by(self) -> tuple[str, tuple[str, ...]] | None:
-        """Return the version of drmemctl and the kernels that the newest part is of; None without parts."""
+        """Return (version of drmemctl, kernels judged for) of the newest part; None without parts."""
         paths = self.paths(self.work.commit)
         if not paths:
             return None
@@ -117,7 +117,7 @@ class Dataset:
     @contextmanager
     def _opened(self, path: str) -> Iterator[Any]:
         try:
-            with stored(lambda: self.fs.open(path, "rb"), path) as stream:
+            with from_storage(lambda: self.fs.open(path, "rb"), path) as stream:
                 yield stream
         except (pa.ArrowException, OSError, ValueError) as error:
             message = f"this is no part of a data set: {error}"
@@ -139,7 +139,7 @@ class Dataset:
         import fcntl
 
         for table in self.work.tables:
-            with _refused(self.url):
+            with _storage_errors(self.url):
                 os.makedirs(f"{self._root}/{table}", exist_ok=True)  # noqa: PTH103 - as the user began it
         # The directory itself: a file of a lock would be one that somebody has to know.
         descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -177,7 +177,7 @@ class DatasetWriter:
             if self._dataset.is_local:
                 leftovers += fs.glob(f"{posixpath.dirname(self._dataset.path(table, 0))}/part-*{_UNFINISHED}")
             for path in leftovers:
-                with _refused(path):
+                with _storage_errors(path):
                     fs.rm(path)
 
     def add(self, files: Mapping[str, bytes]) -> None:
@@ -187,7 +187,7 @@ class DatasetWriter:
         self._next += 1
 
     def _write(self, path: str, data: bytes) -> None:
-        with _refused(path):
+        with _storage_errors(path):
             if not self._dataset.is_local:
                 self._dataset.fs.pipe_file(path, data)
                 return
@@ -200,8 +200,8 @@ class DatasetWriter:
 
 
 @contextmanager
-def _refused(path: str) -> Iterator[None]:
-    """Turn what storage refuses into `WriteError`."""
+def _storage_errors(path: str) -> Iterator[None]:
+    """Turn the errors of a storage into `WriteError`."""
     try:
         yield
     except DrmemctlError:
@@ -211,7 +211,7 @@ def _refused(path: str) -> Iterator[None]:
         raise WriteError(f"cannot be written: {reason}", source=path) from error
 
 
-def existing(url: str, works: Sequence[Work] = ALL_WORK) -> Dataset:
+def existing_dataset(url: str, works: Sequence[Work] = ALL_WORK) -> Dataset:
     """Return the data set at a URL, for reading; `DrmemctlError` where there is none that did some work."""
     for work in works:
         dataset = Dataset(url, work)

@@ -102,15 +102,15 @@ class Judging:
         self._limits = limits
         self._part = part
         self._work = writer.work
-        self._flying: dict[Future[Any], Batch] = {}
-        # as_completed() looks ten times a second whether there is one.
-        self._done: SimpleQueue[Future[Any]] = SimpleQueue()
+        self._submitted: dict[Future[Any], Batch] = {}
+        # distributed.as_completed() polls ten times a second, which a busy client feels.
+        self._finished: SimpleQueue[Future[Any]] = SimpleQueue()
         self._results: dict[int, tuple[Batch, Packed]] = {}
-        self._waiting: list[tuple[Batch, Packed]] = []
+        self._uncommitted: list[tuple[Batch, Packed]] = []
         self._next = 0
         self._deaths: Counter[int] = Counter()
         self._threads = 1
-        self._counted = -_COUNTED_EVERY
+        self._counted_at = -_COUNTED_EVERY
 
     def judge(self, sources: Iterable[Item], progress: Callable[[int], None] = lambda _: None) -> None:
         """Judge inputs and write the parts, each of which counts as soon as it is written.
@@ -119,71 +119,71 @@ class Judging:
         """
         remaining = batches(sources, self._part)
         try:
-            self._fill(remaining)
-            while self._flying:
-                self._take(self._done.get())
-                self._write()
+            self._submit_batches(remaining)
+            while self._submitted:
+                self._collect(self._finished.get())
+                self._write_full_parts()
                 progress(sum(self.outcomes.values()))
-                self._fill(remaining)
+                self._submit_batches(remaining)
             self._commit()
         finally:
-            for future in self._flying:
+            for future in self._submitted:
                 future.cancel()
 
-    def _fill(self, remaining: Iterator[Batch]) -> None:
-        """Give out batches: as many as keep the workers busy, none too far ahead of the next that is wanted."""
+    def _submit_batches(self, remaining: Iterator[Batch]) -> None:
+        """Submit batches: as many as keep the workers busy, none too far ahead of the next one to be written."""
         most = self._workers() + _SPARE
-        while len(self._flying) < most and len(self._flying) + len(self._results) < _AHEAD * most:
+        while len(self._submitted) < most and len(self._submitted) + len(self._results) < _AHEAD * most:
             batch = next(remaining, None)
             if batch is None:
                 return
-            self._give(judge, batch)
+            self._submit(judge, batch)
 
     def _workers(self) -> int:
         """Return how many batches are judged at a time; workers come and go."""
         now = monotonic()
-        if now >= self._counted + _COUNTED_EVERY:
-            self._threads, self._counted = max(1, sum(self._client.nthreads().values())), now
+        if now >= self._counted_at + _COUNTED_EVERY:
+            self._threads, self._counted_at = max(1, sum(self._client.nthreads().values())), now
         return self._threads
 
-    def _give(self, work: Callable[..., Packed], batch: Batch) -> None:
+    def _submit(self, work: Callable[..., Packed], batch: Batch) -> None:
         key = f"drmemctl-{work.__name__}-{id(self)}-{batch.number}-{self._deaths[batch.number]}"
         # Of arguments Dask goes through each tuple, for futures that may be in it.
         task = partial(work, batch.inputs, self._kernels, self._limits, self._work)
         future = self._client.submit(task, key=key, pure=False)
-        self._flying[future] = batch
-        future.add_done_callback(self._done.put)
+        self._submitted[future] = batch
+        future.add_done_callback(self._finished.put)
 
-    def _take(self, future: Future[Any]) -> None:
-        batch = self._flying.pop(future)
+    def _collect(self, future: Future[Any]) -> None:
+        batch = self._submitted.pop(future)
         try:
             # A result that went with its worker is made once more.
             self._results[batch.number] = batch, future.result()
         except KilledWorker as error:
-            # Which of the inputs it was, or whether it was another batch on that worker, nobody knows.
+            # It is not known which input it was, nor whether it was one of another batch on that worker.
             self._deaths[batch.number] += 1
             if self._deaths[batch.number] > _MOST_DEATHS:
                 hint = "what was judged is in the data set; go on with the same command"
                 raise ClusterError(f"worker after worker dies: {error}", hint=hint) from error
-            self._give(judge_alone, batch)
+            self._submit(judge_alone, batch)
         finally:
             future.release()
 
-    def _write(self) -> None:
-        """Take the results whose turn it is, and write the parts that are full."""
+    def _write_full_parts(self) -> None:
+        """Take results in the order of the batches, and write the parts that are full."""
         while self._next in self._results:
             batch, packed = self._results.pop(self._next)
             self._next += 1
-            self._waiting.append((batch, packed))
-            inputs = sum(len(waiting.inputs) for waiting, _ in self._waiting)
-            size = sum(waiting.size for waiting, _ in self._waiting)
-            packed_size = sum(len(data) for _, packed in self._waiting for data in packed.files.values())
+            self._uncommitted.append((batch, packed))
+            inputs = sum(len(waiting.inputs) for waiting, _ in self._uncommitted)
+            size = sum(waiting.size for waiting, _ in self._uncommitted)
+            packed_size = sum(len(data) for _, packed in self._uncommitted for data in packed.files.values())
             if inputs >= self._part or size >= _PART_BYTES or packed_size >= _PACKED_BYTES:
                 self._commit()
 
     def _commit(self) -> None:
-        if self._waiting:
-            self._writer.add(merged([packed for _, packed in self._waiting]))
-            for _, packed in self._waiting:
+        if self._uncommitted:
+            self._writer.add(merged([packed for _, packed in self._uncommitted]))
+            for _, packed in self._uncommitted:
                 self.outcomes.update(packed.outcomes)
-            self._waiting.clear()
+            self._uncommitted.clear()

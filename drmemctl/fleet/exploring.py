@@ -34,7 +34,7 @@ def failed(scenario: Scenario, reason: str) -> Rows:
 
 def _explored(scenario: Scenario) -> Row:
     try:
-        answered = _answer(scenario, scenario.steps)
+        policy_answer = _answer(scenario, scenario.steps)
     except DeadKernelError as error:
         # Whatever the threads would do: the first of them is a command to show it.
         replay = _replay(scenario, scenario.steps[:1])
@@ -43,19 +43,19 @@ def _explored(scenario: Scenario) -> Row:
             "verdict": printable(error.message),
             "replay": replay,
         }
-    worst = answered.worst
-    outcome = ScenarioOutcome.CONSISTENT if answered.complete else ScenarioOutcome.INCOMPLETE
+    worst = policy_answer.worst
+    outcome = ScenarioOutcome.CONSISTENT if policy_answer.complete else ScenarioOutcome.INCOMPLETE
     row: Row = {
         "outcome": (ScenarioOutcome.INCONSISTENT if worst else outcome).name.lower(),
-        "states": answered.states,
-        "ends": answered.ends,
-        "inconsistent": len(answered.bad),
-        "by_race": len(answered.races),
-        "complete": answered.complete,
+        "states": policy_answer.states,
+        "ends": policy_answer.ends,
+        "inconsistent": len(policy_answer.bad),
+        "by_race": len(policy_answer.races),
+        "complete": policy_answer.complete,
     }
     if worst is None:
         return row
-    raced = bool(answered.races)
+    raced = bool(policy_answer.races)
 
     def shows(threads: Sequence[str]) -> bool:
         fewer = _answer(scenario, threads) if threads else None
@@ -71,8 +71,8 @@ def _replay(scenario: Scenario, threads: Sequence[str]) -> str:
     return printable(shlex.join(words))
 
 
-def _rule(answered: PolicyAnswer) -> str:
-    return "" if answered.worst is None else answered.worst.rule
+def _rule(policy_answer: PolicyAnswer) -> str:
+    return "" if policy_answer.worst is None else policy_answer.worst.rule
 
 
 def _answer(scenario: Scenario, threads: Sequence[str]) -> PolicyAnswer:

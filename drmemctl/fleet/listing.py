@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from drmemctl.check.inputs import matching
 from drmemctl.errors import DrmemctlError, InputError
-from drmemctl.fleet.storage import file_system, local_path, local_url, stored
+from drmemctl.fleet.storage import file_system, from_storage, local_path, local_url
 from drmemctl.read_files import open_regular
 from drmemctl.tree.discover import candidates
 from drmemctl.tree.plain_input import STDIN, standard_input
@@ -60,14 +60,14 @@ def urls_of(name: str) -> Iterator[str]:
             yield url
 
 
-def listed(urls: Iterable[str]) -> Iterator[Input]:
+def list_inputs(urls: Iterable[str]) -> Iterator[Input]:
     """Yield the inputs that URLs name, each once: files, matches of patterns, all below a directory."""
-    seen: set[str] = set()
+    used_urls: set[str] = set()
     for url in urls:
         path = local_path(url)
         for entry in _local(path) if path is not None else _remote(url):
-            if entry.url not in seen:
-                seen.add(entry.url)
+            if entry.url not in used_urls:
+                used_urls.add(entry.url)
                 yield entry
 
 
@@ -111,7 +111,7 @@ def _directory(path: str) -> Input:
 def _remote(url: str) -> Iterator[Input]:
     try:
         system, path = file_system(url)
-        files, named = stored(lambda: _files(system, path), url)
+        files, named = from_storage(lambda: _files(system, path), url)
     except DrmemctlError:
         # Reading it will say what is wrong.
         yield Input(url, "")

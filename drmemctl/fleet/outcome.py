@@ -65,12 +65,12 @@ OUTCOME_OF: dict[str, Callable[[Row], int]] = {
 }
 """What an item came to, by its row in the table that has one for each."""
 
-TELLING: dict[str, tuple[str, ...]] = {
+OUTCOME_COLUMNS: dict[str, tuple[str, ...]] = {
     "inputs": ("kind", "error", "judged", "errors", "warnings", "infos"),
     "simulations": ("outcome",),
     "explorations": ("outcome",),
 }
-"""The columns that say it."""
+"""The columns that `OUTCOME_OF` needs of a row of each table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,13 +166,13 @@ def outcome(finding: Finding, difference: Diff, source: LmbTable | None) -> Migr
     pieces = [(old, new) for old, new in in_both_by_drc_index(before, LmbTable.of(runs, size)) if new.assigned]
     same = sum(new.lmbs for old, new in pieces if old.aa_index == new.aa_index)
     changed = LmbTable.of((new for old, new in pieces if old.aa_index != new.aa_index), size)
-    back = 0
+    n_written_back = 0
     if source is not None:
-        both = in_both_by_drc_index(source, changed)
-        back = sum(new.lmbs for old, new in both if old.assigned and old.aa_index == new.aa_index)
+        pairs = in_both_by_drc_index(source, changed)
+        n_written_back = sum(new.lmbs for old, new in pairs if old.assigned and old.aa_index == new.aa_index)
     if finding.rule == CHANGED:
-        return MigratedLmbs(written_back=back)
-    return MigratedLmbs(changed.n_lmbs - back, same, back)
+        return MigratedLmbs(written_back=n_written_back)
+    return MigratedLmbs(changed.n_lmbs - n_written_back, same, n_written_back)
 
 
 def _row(pair: Pair) -> Row:

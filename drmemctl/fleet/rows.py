@@ -21,7 +21,7 @@ from drmemctl.check.settings import plan_of
 from drmemctl.check.subject import Running
 from drmemctl.errors import DrmemctlError
 from drmemctl.fleet.listing import Input
-from drmemctl.fleet.storage import local_path, opened
+from drmemctl.fleet.storage import local_path, open_remote
 from drmemctl.formats.block_states import ONLINE
 from drmemctl.formats.plain import record
 from drmemctl.model.associativity import CHOSEN
@@ -102,14 +102,16 @@ def tree_at(url: str) -> Tree:
     path = local_path(url)
     if path is not None:
         return within_bounds(load(path))
-    with opened(url) as raw:
+    with open_remote(url) as raw:
         return within_bounds(load_open(raw, url))
 
 
 def is_tree(source: Input) -> bool:
     """Whether what lies in a directory is a tree, also a damaged one; else it is one of the other files there."""
     path = local_path(source.url)
-    return is_tree_file(partial(opened, source.url) if path is None else partial(open_found, path), source.url)
+    return is_tree_file(
+        partial(open_remote, source.url) if path is None else partial(open_found, path), source.url
+    )
 
 
 def printable(text: str) -> str:

@@ -34,12 +34,12 @@ def local_url(path: str) -> str:
 
 def file_system(url: str) -> tuple[Any, str]:
     """Return fsspec's file system for a URL, and the path in it; `InputError` where there is none."""
-    system, path = stored(lambda: fsspec.url_to_fs(url), url)
+    system, path = from_storage(lambda: fsspec.url_to_fs(url), url)
     return system, path
 
 
-def stored(function: Callable[[], _T], url: str) -> _T:
-    """Return what a function has of some storage; whatever that raises is an `InputError`: each has its own."""
+def from_storage(function: Callable[[], _T], url: str) -> _T:
+    """Return what `function` gets from a storage; what the library of the storage raises is an `InputError`."""
     try:
         return function()
     except DrmemctlError:
@@ -54,12 +54,14 @@ def stored(function: Callable[[], _T], url: str) -> _T:
         raise InputError(f"cannot be read: {reason}", source=url) from error
 
 
-def opened(url: str) -> io.BufferedReader:
-    """Open what lies elsewhere, to be read and, where the storage can, to be searched."""
+def open_remote(url: str) -> io.BufferedReader:
+    """Open a file that is not on this machine, for reading and, where the storage can, for seeking."""
     system, path = _archive_member(url) if "::" in url else file_system(url)
-    # What a file of an archive passes on to its own file system, others take for options of theirs.
+    # fsspec hands these options of an archive's member on to the archive, whose library does not know them.
     options = {} if "::" in url else {"block_size": _BLOCK, "cache_type": "readahead"}
-    return io.BufferedReader(_StoredFile(stored(lambda: system.open(path, "rb", **options), url), url), _BLOCK)
+    return io.BufferedReader(
+        _StoredFile(from_storage(lambda: system.open(path, "rb", **options), url), url), _BLOCK
+    )
 
 
 def _archive_member(url: str) -> tuple[Any, str]:
@@ -99,13 +101,13 @@ class _StoredFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read the next bytes into a buffer, and return how many."""
-        data = stored(lambda: self._raw.read(len(buffer)), self._url)
+        data = from_storage(lambda: self._raw.read(len(buffer)), self._url)
         buffer[: len(data)] = data
         return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to a place."""
-        return int(stored(lambda: self._raw.seek(offset, whence), self._url))
+        return int(from_storage(lambda: self._raw.seek(offset, whence), self._url))
 
     def tell(self) -> int:
         """Return the place."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from drmemctl._version import __version__
-from drmemctl.fleet.alone import rows_alone
+from drmemctl.fleet.isolated import rows_alone
 from drmemctl.fleet.outcome import OUTCOME_OF
 from drmemctl.fleet.rows import Rows
 from drmemctl.fleet.storage import close_archives

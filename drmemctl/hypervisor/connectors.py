@@ -278,8 +278,8 @@ class ConnectorTable:
             if low < high:
                 yield run.part(low, high)
 
-    def put(self, changed: ConnectorRun) -> ConnectorTable:
-        """Return the connectors with some that exist, in one or several runs, in a new state."""
+    def with_run(self, changed: ConnectorRun) -> ConnectorTable:
+        """Return the table with existing connectors, of one or several runs, in the state of `changed`."""
         low = max(0, bisect_right(self.runs, changed.first, key=lambda run: run.first) - 1)
         high = bisect_right(self.runs, changed.end - 1, key=lambda run: run.first)
         first, last = self.runs[low], self.runs[high - 1]

@@ -30,7 +30,7 @@ def cpu_nodes(tree: Tree, drc_index: int, placed: tuple[int, ...]) -> tuple[Node
     own = next((core for core in cores if core.get(MY_DRC_INDEX) == drc_index.to_bytes(4, "big")), None)
     if own is None and not cores:
         return ()
-    node = _like(cores, drc_index) if own is None else own
+    node = _core_like(cores, drc_index) if own is None else own
     if placed:
         domains = domains_of(node) or ()
         # QEMU and PowerVM end a CPU's list with its own id: one more than the lists of memory have.
@@ -49,7 +49,7 @@ def _number(cell: bytes | None) -> int:
     return int.from_bytes((cell or b"")[:4], "big")
 
 
-def _like(cores: list[Node], drc_index: int) -> Node:
+def _core_like(cores: list[Node], drc_index: int) -> Node:
     """Return a core like the first, for a connector that had none at boot."""
     core = cores[0]
     first, old = _number(core.get("reg")), _number(core.get(MY_DRC_INDEX))

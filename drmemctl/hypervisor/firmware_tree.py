@@ -40,7 +40,7 @@ _FIRST_CPU = 0x10000000
 
 
 def firmware_tree(machine: Machine) -> Tree:
-    """Return the tree for the next boot: each set is a DIMM or what lies between, on PowerVM a run."""
+    """Return the tree for the next boot. Its LMB sets are QEMU's DIMMs and the gaps between, or PowerVM's runs."""
     tree = _with_cpus(machine)
     if tree.find(NODE) is None:
         return tree
@@ -72,7 +72,7 @@ def _with_cpus(machine: Machine) -> Tree:
     # A hostile tree has LMBs by the hundred thousand whose DRC indexes look like those of CPUs.
     lmbs = _lmb_indexes(tree)
     for run in machine.connectors.between(_FIRST_CPU, _FIRST_CPU):
-        if is_there(machine, run):
+        if belongs_to_partition(machine, run):
             for first, count in lmbs.parts(run.first, run.end - run.first, inside=False):
                 new = (drc_index for drc_index in range(first, first + count) if drc_index not in present)
                 cores += chain.from_iterable(map(machine.described, new))
@@ -86,7 +86,7 @@ def _is_cpu(drc_index: int) -> bool:
 def _is_attached(machine: Machine, drc_index: int) -> bool:
     """Whether a core stays; one without a connector does."""
     run = machine.connectors.find(drc_index)
-    return run is None or is_there(machine, run)
+    return run is None or belongs_to_partition(machine, run)
 
 
 def _lmb_indexes(tree: Tree) -> IndexSet:
@@ -96,8 +96,8 @@ def _lmb_indexes(tree: Tree) -> IndexSet:
     return IndexSet(chain.from_iterable(split(run.drc_index, run.lmbs) for run in named))
 
 
-def is_there(machine: Machine, part: ConnectorRun) -> bool:
-    """Whether what connectors are for is the partition's at the next boot."""
+def belongs_to_partition(machine: Machine, part: ConnectorRun) -> bool:
+    """Whether the resources of connectors belong to the partition at the next boot."""
     return part.device != 0 if isinstance(machine, Qemu) else part.state is ConnectorState.CONFIGURED
 
 
@@ -105,7 +105,7 @@ def _entries(machine: Machine, run: Run, rows: list[tuple[int, ...]], name: str)
     if run.flags & DRC_INVALID:
         yield run
         return
-    for part in _parts(machine, run):
+    for part in _connectors_of(machine, run):
         aa, flags = _attributes(machine, part, run, rows, name)
         base = run.base + (part.first - run.drc_index) * machine.lmb_size
         yield Run(base, part.count, part.first, aa, flags)
@@ -117,8 +117,8 @@ def _countable(run: Run, lmb_size: int) -> Iterator[Run]:
         yield run.part(first, min(_MAX_COUNT, run.lmbs - first), lmb_size)
 
 
-def _parts(machine: Machine, run: Run) -> Iterator[ConnectorRun]:
-    """Yield the connectors of a run of LMBs; those without any count as unusable."""
+def _connectors_of(machine: Machine, run: Run) -> Iterator[ConnectorRun]:
+    """Yield the connectors of a run of LMBs; for LMBs without one, an unusable one."""
     at = run.drc_index
     for part in machine.connectors.between(run.drc_index, run.lmbs):
         if at < part.first:
@@ -132,23 +132,24 @@ def _parts(machine: Machine, run: Run) -> Iterator[ConnectorRun]:
 def _attributes(
     machine: Machine, part: ConnectorRun, run: Run, rows: list[tuple[int, ...]], name: str
 ) -> tuple[int, int]:
-    there = is_there(machine, part)
-    flags_kept = run.flags & ~(ASSIGNED | HOTREMOVABLE)
-    if not there:
-        return AA_UNSET, flags_kept
-    if run.flags & ASSIGNED and machine.is_where_it_was(part.first):
+    """Return aa_index and flags of the LMBs of some connectors; a row that is missing is appended to `rows`."""
+    is_attached = belongs_to_partition(machine, part)
+    other_flags = run.flags & ~(ASSIGNED | HOTREMOVABLE)
+    if not is_attached:
+        return AA_UNSET, other_flags
+    if run.flags & ASSIGNED and machine.is_placed_as_at_boot(part.first):
         return run.aa_index, run.flags
-    flags = flags_kept | ASSIGNED | run.flags & HOTREMOVABLE
+    flags = other_flags | ASSIGNED | run.flags & HOTREMOVABLE
     if isinstance(machine, Qemu) and name == V2 and machine.version >= _HOTREMOVABLE_SINCE:
         flags |= HOTREMOVABLE
-    return _row(rows, machine.domains_of(part.first)), flags
+    return _row_index(rows, machine.domains_of(part.first)), flags
 
 
-def _row(rows: list[tuple[int, ...]], domains: Sequence[int]) -> int:
-    """Return the index of a list, which is appended; none for a list that does not fit among the others."""
-    wanted = tuple(domains)
-    if not wanted or (rows and len(rows[0]) != len(wanted)):
+def _row_index(rows: list[tuple[int, ...]], domains: Sequence[int]) -> int:
+    """Return the index of a row, appended if missing; AA_UNSET for a row of another width than the others."""
+    row = tuple(domains)
+    if not row or (rows and len(rows[0]) != len(row)):
         return AA_UNSET
-    if wanted not in rows:
-        rows.append(wanted)
-    return rows.index(wanted)
+    if row not in rows:
+        rows.append(row)
+    return rows.index(row)

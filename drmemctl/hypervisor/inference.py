@@ -59,8 +59,8 @@ class InferredHypervisor(NamedTuple):
     why: str = ""
 
     def __str__(self) -> str:
-        said = f", as the tree's {self.why} says" if self.why else ": the tree does not say which it is"
-        return f"the hypervisor is taken to be {self.name}{said}"
+        reason = f", as the tree's {self.why} says" if self.why else ": the tree does not say which it is"
+        return f"the hypervisor is taken to be {self.name}{reason}"
 
 
 def inferred_hypervisor(tree: Tree) -> InferredHypervisor:

@@ -53,15 +53,17 @@ def lookup_rows(tree: Tree) -> tuple[tuple[int, ...], ...]:
 _DRC_INDEXES = 1 << 32
 
 
-def described(lmbs: LmbTable, lists: Sequence[tuple[int, ...]], drc_index: int) -> tuple[int, ...] | None:
+def domains_in_property(
+    lmbs: LmbTable, lists: Sequence[tuple[int, ...]], drc_index: int
+) -> tuple[int, ...] | None:
     """Return the list that an LMB property gives an LMB, None where it gives it none."""
     index = lmbs.index_of_drc(drc_index)
     aa_index = -1 if index is None else lmbs.lmb(index).aa_index
     return lists[aa_index] if 0 <= aa_index < len(lists) else None
 
 
-def n_described_alike(lmbs: LmbTable, drc_index: int, count: int) -> int:
-    """Return how many of `count` LMBs from a DRC index on an LMB property certainly gives the same list."""
+def n_in_same_list(lmbs: LmbTable, drc_index: int, count: int) -> int:
+    """Return how many of `count` LMBs from a DRC index on are in the same run of an LMB property."""
     for length, first in zip(lmbs.runs.lmbs, lmbs.runs.drc_indexes, strict=True):
         for edge in ((first - drc_index) % _DRC_INDEXES, (first + length - drc_index) % _DRC_INDEXES):
             if 0 < edge < count:
@@ -84,8 +86,8 @@ def drc_intervals(tree: Tree) -> list[Interval]:
 
 def cpus_in_drc_info(tree: Tree) -> Iterator[int]:
     """Yield the DRC indexes of CPUs of which `/cpus` tells by `ibm,drc-info`."""
-    info = tree.get(CPUS, DRC_INFO_PROPERTY)
-    entries = () if info is None else decode_drc_info(info).entries
+    drc_info = tree.get(CPUS, DRC_INFO_PROPERTY)
+    entries = () if drc_info is None else decode_drc_info(drc_info).entries
     connectors = (entry.index(position) for entry in entries for position in range(entry.n_sequential))
     return (drc_index for drc_index in islice(connectors, _MOST_CPUS) if drc_index >> 28 == _CPU)
 
@@ -121,14 +123,14 @@ def _as_dumped(entries: Iterable[Run], array: LmbTable) -> Iterator[Run]:
     dlpar_release_drc). A value of the property that came from elsewhere does neither.
     """
     listed = [run for run in array.runs if not run.flags & DRC_INVALID]
-    named, acquired = (
+    listed_indexes, acquired = (
         IndexSet(interval for run in runs for interval in split(run.drc_index, run.lmbs))
         for runs in (listed, [run for run in listed if run.flags & (ASSIGNED | KERNEL_TOUCHED)])
     )
     for entry in entries:
-        unnamed = named.parts(entry.drc_index, entry.lmbs, inside=False)
+        unnamed = listed_indexes.parts(entry.drc_index, entry.lmbs, inside=False)
         parts = [(first, lmbs, entry.flags & ASSIGNED) for first, lmbs in unnamed]
-        for start, count in named.parts(entry.drc_index, entry.lmbs, inside=True):
+        for start, count in listed_indexes.parts(entry.drc_index, entry.lmbs, inside=True):
             parts += [(first, lmbs, ASSIGNED) for first, lmbs in acquired.parts(start, count, inside=True)]
             parts += [(first, lmbs, 0) for first, lmbs in acquired.parts(start, count, inside=False)]
         for first, lmbs, assigned in sorted(parts):
@@ -153,8 +155,8 @@ def devices_given_back(
     """Yield a device, numbered from `first` on, for each entry whose memory the guest gave back by itself.
 
     QEMU gives flag 0x100 to LMBs of its DIMMs only, and together with 0x8, which the guest takes away when it
-    removes one. Without a request to unplug QEMU keeps the DIMM and the connector as it is. Where it is nothing
-    tells any more.
+    removes one. Without a request to unplug QEMU keeps the DIMM and the connector as it is. The associativity of
+    the DIMM is in no property any more: that of row 0 stands for it.
     """
     domains = Associativity.as_booted(tree).row(0) or ()
     numbers = counting(first)
@@ -176,8 +178,10 @@ def other_runs(tree: Tree, intervals: Iterable[Interval]) -> Iterator[ConnectorR
             continue
         kind = kind_of(first)
         for index in range(first, end):
-            there = index in present
-            yield ConnectorRun(index, 1, kind.ready if there else kind.empty, next(numbers) if there else 0)
+            is_present = index in present
+            yield ConnectorRun(
+                index, 1, kind.ready if is_present else kind.empty, next(numbers) if is_present else 0
+            )
 
 
 def lmb_intervals(intervals: Iterable[Interval], entries: Iterable[Run]) -> list[Interval]:

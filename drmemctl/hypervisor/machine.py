@@ -102,14 +102,14 @@ class Machine:
         tree: the tree that the firmware handed out at boot.
         connectors: its connectors.
         devices: what is attached, by number.
-        rows: the lists of the firmware's lookup arrays at boot.
-        primary_index: the position in them of what makes the Linux node, None where Linux runs without NUMA.
+        rows: the rows of the firmware's lookup arrays at boot.
+        primary_index: the position (from 1) of the domain in a row that is the Linux node, None without NUMA.
         lmb_size: bytes of an LMB.
-        events: what its user was told since they were last taken.
+        events: events for its user since `without_events`.
         aborted: whether the hypervisor itself stopped.
-        delivered: where its LMBs are, as it told the partition last.
-        recorded: what a record has it answer instead, while a step goes by one.
-        homes: the home nodes that it has for threads, by interrupt server number, where not those of the tree.
+        delivered: where its LMBs are by what it delivered to the partition last.
+        recorded: answers of a record, which replace its own while a step replays one.
+        homes: home nodes (domains) of threads by interrupt server number, where they differ from the tree's.
 
     """
 
@@ -128,7 +128,7 @@ class Machine:
     name: ClassVar[str] = ""
     """What `--hypervisor` calls it."""
 
-    # What a policy decides.
+    # The policy: QEMU and PowerVM differ in these.
 
     @property
     def transfer_error(self) -> int:
@@ -162,8 +162,8 @@ class Machine:
         """Return how many of `count` connectors of a run have the same associativity, and are given back alike."""
         raise NotImplementedError
 
-    def is_where_it_was(self, drc_index: int) -> bool:
-        """Whether an LMB that is attached was so at boot, on the node that the tree says."""
+    def is_placed_as_at_boot(self, drc_index: int) -> bool:
+        """Whether an attached LMB was attached at boot already, with the associativity that the tree has."""
         raise NotImplementedError
 
     def moved(self, tree: Tree) -> Self:
@@ -179,7 +179,7 @@ class Machine:
         del first, count, status
         raise RefusedError(f"{self.name} has no pool that could refuse LMBs: it gives what is attached")
 
-    # What they share.
+    # The mechanism, which both share.
 
     def node_of(self, domains: tuple[int, ...]) -> int | None:
         """Return the Linux node of an associativity list, None for none."""
@@ -225,14 +225,14 @@ class Machine:
     def set_indicator(self, indicator: int, drc_index: int, value: int, count: int = 1) -> tuple[int, Self]:
         """Answer set-indicator, for `count` connectors that are alike."""
         call = _CALLS.get((indicator, value))
-        return (PARAMETER_ERROR, self) if call is None else self._do(call, drc_index, count)
+        return (PARAMETER_ERROR, self) if call is None else self._call(call, drc_index, count)
 
     def configure_connector(self, drc_index: int, count: int = 1) -> tuple[ConnectorAnswer, Self]:
         """Answer ibm,configure-connector, walked to its end, for `count` connectors that are alike."""
         recorded = self.recorded.connector(drc_index)
         if recorded is not None and recorded.status != SUCCESS:
             return ConnectorAnswer(recorded.status), self
-        status, machine = self._do(Call.CONFIGURE, drc_index, count)
+        status, machine = self._call(Call.CONFIGURE, drc_index, count)
         if status != SUCCESS:
             return ConnectorAnswer(status), machine
         domains = machine.domains_of(drc_index) if kind_of(drc_index).is_lmb else ()
@@ -251,8 +251,8 @@ class Machine:
 
     def with_home(self, threads: Collection[int], domains: tuple[int, ...]) -> Self:
         """Return the machine with another home node for threads."""
-        others = (home for home in self.homes if home[0] not in threads)
-        return replace(self, homes=tuple(sorted((*others, *((thread, domains) for thread in threads)))))
+        other_homes = (home for home in self.homes if home[0] not in threads)
+        return replace(self, homes=tuple(sorted((*other_homes, *((thread, domains) for thread in threads)))))
 
     def updated(self, name: str, value: bytes | None, tree: Tree) -> Self:
         """Return the machine after it delivered a property of the drmem node to a partition that holds `tree`."""
@@ -262,7 +262,7 @@ class Machine:
         """Return the machine after it delivered a whole tree: at boot, or as the destination of a migration."""
         return replace(self, delivered=DeliveredTopology.of_tree(tree, lmbs))
 
-    def _do(self, call: Call, drc_index: int, count: int = 1) -> tuple[int, Self]:
+    def _call(self, call: Call, drc_index: int, count: int = 1) -> tuple[int, Self]:
         run = self.connectors.find(drc_index)
         transition = None if run is None else self.table(drc_index).get((call, run.state))
         if run is None or transition is None:
@@ -270,9 +270,9 @@ class Machine:
         if not _allowed(transition, run, drc_index):
             return transition.otherwise, self
         alike = run.part(drc_index, drc_index + count)
-        return transition.status, self._changed(call, alike, transition)
+        return transition.status, self._after_transition(call, alike, transition)
 
-    def _changed(self, call: Call, run: ConnectorRun, transition: Transition) -> Self:
+    def _after_transition(self, call: Call, run: ConnectorRun, transition: Transition) -> Self:
         machine = self
         if run.unplug and transition.effect is Effect.REFUSE_UNPLUG:
             machine = machine.unplug_refused(run.first, call)
@@ -280,7 +280,7 @@ class Machine:
             return machine
         current = machine.connectors.find(run.first) or run
         changed = replace(current.part(run.first, run.end), state=transition.to)
-        machine = replace(machine, connectors=machine.connectors.put(changed))
+        machine = replace(machine, connectors=machine.connectors.with_run(changed))
         if call is Call.UNUSABLE and kind_of(run.first).is_lmb:
             machine = replace(machine, delivered=machine.delivered.released(run.first, run.count))
         return machine.released(changed) if transition.effect is Effect.RELEASE and changed.unplug else machine
@@ -338,8 +338,8 @@ class Machine:
         raise NotImplementedError
 
     def _node_in_tree(self, drc_index: int) -> Node | None:
-        wanted = drc_index.to_bytes(4, "big")
-        return next((node for _, node in self.tree.walk() if node.get(MY_DRC_INDEX) == wanted), None)
+        cell = drc_index.to_bytes(4, "big")
+        return next((node for _, node in self.tree.walk() if node.get(MY_DRC_INDEX) == cell), None)
 
 
 def _allowed(transition: Transition, run: ConnectorRun, drc_index: int) -> bool:

@@ -12,13 +12,13 @@ from typing import ClassVar
 from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, Call, ConnectorRun, ConnectorTable, Table, kind_of
 from drmemctl.hypervisor.inventory import (
     assigned_devices,
-    described,
+    domains_in_property,
     drc_intervals,
     lmb_entries,
     lmb_intervals,
     lmb_runs,
     lookup_rows,
-    n_described_alike,
+    n_in_same_list,
     other_runs,
 )
 from drmemctl.hypervisor.machine import Machine
@@ -79,9 +79,11 @@ class PowerVm(Machine):
         intervals, entries = drc_intervals(tree), lmb_entries(tree)
         lmbs = lmb_runs(lmb_intervals(intervals, entries), assigned_devices(tree, entries))
         pooled = (replace(run, device=_POOL) for run in lmbs)
-        others = (replace(run, device=_POOL) if _is_cpu(run) else run for run in other_runs(tree, intervals))
+        other_connectors = (
+            replace(run, device=_POOL) if _is_cpu(run) else run for run in other_runs(tree, intervals)
+        )
         table, rows = lmb_table(tree), lookup_rows(tree)
-        connectors = ConnectorTable.of([*pooled, *others])
+        connectors = ConnectorTable.of([*pooled, *other_connectors])
         position = Associativity.as_booted(tree).primary_index
         machine = cls(tree, connectors, (), rows, position, table.lmb_size or 0, lmbs=table, lists=rows)
         return machine.handing_out(tree, table)
@@ -93,12 +95,12 @@ class PowerVm(Machine):
         """
         connectors = self.connectors
         for run in self.existing(first, count):
-            connectors = connectors.put(replace(run, device=_POOL if status is None else 0))
+            connectors = connectors.with_run(replace(run, device=_POOL if status is None else 0))
         withheld = self.withheld if status is None else (*self.withheld, Withheld(first, count, status))
         return replace(self, connectors=connectors, withheld=withheld)
 
-    def _do(self, call: Call, drc_index: int, count: int = 1) -> tuple[int, PowerVm]:
-        status, machine = Machine._do(self, call, drc_index, count)  # noqa: SLF001 - slots part super() from the class
+    def _call(self, call: Call, drc_index: int, count: int = 1) -> tuple[int, PowerVm]:
+        status, machine = Machine._call(self, call, drc_index, count)  # noqa: SLF001 - slots part super() from the class
         run = self.connectors.find(drc_index)
         if call is Call.USABLE and status == PARAMETER_ERROR and run is not None and not run.device:
             refusals = (
@@ -117,7 +119,7 @@ class PowerVm(Machine):
         placed = self._placement(drc_index)
         if placed is not None:
             return placed.domains
-        return described(self.lmbs, self.lists, drc_index) or (self.lists[0] if self.lists else ())
+        return domains_in_property(self.lmbs, self.lists, drc_index) or (self.lists[0] if self.lists else ())
 
     def placed(self, drc_index: int) -> tuple[int, ...]:
         """Return the list that the connector's LMB or CPU was given since boot."""
@@ -139,9 +141,9 @@ class PowerVm(Machine):
             for edge in (placed.first - drc_index, placed.first + placed.count - drc_index):
                 if 0 < edge < count:
                     count = edge
-        return n_described_alike(self.lmbs, drc_index, count)
+        return n_in_same_list(self.lmbs, drc_index, count)
 
-    def is_where_it_was(self, drc_index: int) -> bool:
+    def is_placed_as_at_boot(self, drc_index: int) -> bool:
         """Whether an LMB was given no other place since."""
         return self._placement(drc_index) is None
 
@@ -150,12 +152,12 @@ class PowerVm(Machine):
         return replace(self, tree=tree, homes=(), placements=(), lmbs=lmb_table(tree), lists=lookup_rows(tree))
 
     def attach(self, first: int, count: int, domains: tuple[int, ...]) -> PowerVm:
-        """Say where LMBs are; they could be acquired all along. `RefusedError` where there are none."""
+        """Note where LMBs are placed; they can be acquired without that. `RefusedError` where there are none."""
         self.existing(first, count)
         return replace(self, placements=(*self.placements, Placement(first, count, domains)))
 
     def detach(self, first: int, count: int) -> PowerVm:
-        """Want LMBs back: the partition decides, nothing is remembered. `RefusedError` where there are none."""
+        """Ask for LMBs back, which changes nothing: the partition decides. `RefusedError` where there are none."""
         self.existing(first, count)
         return self
 

@@ -27,14 +27,14 @@ from drmemctl.hypervisor.connectors import (
 )
 from drmemctl.hypervisor.inventory import (
     assigned_devices,
-    described,
     devices_given_back,
+    domains_in_property,
     drc_intervals,
     lmb_entries,
     lmb_intervals,
     lmb_runs,
     lookup_rows,
-    n_described_alike,
+    n_in_same_list,
     other_runs,
 )
 from drmemctl.hypervisor.machine import Device, Machine, RefusedError
@@ -160,8 +160,9 @@ class Qemu(Machine):
         device = None if run is None else self.device(run.device)
         if device is None:
             return ()
-        moved = described(self.lmbs, self.lists, drc_index) if device.number <= self.moved_devices else None
-        return moved or device.domains
+        if device.number > self.moved_devices:
+            return device.domains
+        return domains_in_property(self.lmbs, self.lists, drc_index) or device.domains
 
     def described_cpu(self, core: Node) -> Node:
         """Return a core's node without what SLOF adds to that of boot, and with the size of the table as it is."""
@@ -186,7 +187,7 @@ class Qemu(Machine):
                 return 1
             count = min(count, device.pending, device.end - drc_index)
         moved = device is not None and device.number <= self.moved_devices
-        return n_described_alike(self.lmbs, drc_index, count) if moved else count
+        return n_in_same_list(self.lmbs, drc_index, count) if moved else count
 
     def moved(self, tree: Tree) -> Qemu:
         """Return the machine on the destination, whose tree says where the DIMMs are that came along."""
@@ -194,7 +195,7 @@ class Qemu(Machine):
         moved = replace(self, tree=tree, homes=(), moved_devices=newest)
         return replace(moved, lmbs=lmb_table(tree), lists=lookup_rows(tree))
 
-    def is_where_it_was(self, drc_index: int) -> bool:
+    def is_placed_as_at_boot(self, drc_index: int) -> bool:
         """Whether an LMB belongs to a DIMM that was there at boot."""
         run = self.connectors.find(drc_index)
         device = None if run is None else self.device(run.device)
@@ -215,7 +216,7 @@ class Qemu(Machine):
         connectors = machine.connectors
         for run in runs:
             # The state stays (spapr_drc_attach): empty for logical connectors, powered on for slots.
-            connectors = connectors.put(replace(run, device=number))
+            connectors = connectors.with_run(replace(run, device=number))
         return replace(machine, devices=(*machine.devices, device), connectors=connectors)
 
     def _without_given_back(self, first: int, count: int) -> Qemu:
@@ -226,7 +227,7 @@ class Qemu(Machine):
                 remaining = tuple(present for present in machine.devices if present is not device)
                 connectors = machine.connectors
                 for run in connectors.between(device.first, device.count):
-                    connectors = connectors.put(replace(run, state=kind_of(run.first).empty, device=0))
+                    connectors = connectors.with_run(replace(run, state=kind_of(run.first).empty, device=0))
                 machine = replace(machine, devices=remaining, connectors=connectors)
         return machine
 
@@ -259,7 +260,7 @@ class Qemu(Machine):
     def unplug_requested(self, run: ConnectorRun) -> Self:
         """Return the machine after an unplug of these connectors was asked for (`spapr_drc_unplug_request`)."""
         wanted = replace(run, unplug=True)
-        machine = replace(self, connectors=self.connectors.put(wanted))
+        machine = replace(self, connectors=self.connectors.with_run(wanted))
         return machine.released(wanted) if run.state is kind_of(run.first).empty else machine
 
     def _dimm(self, first: int, count: int) -> tuple[Qemu, Device]:
@@ -293,14 +294,14 @@ class Qemu(Machine):
             for run in machine.connectors.between(device.first, device.count):
                 if run.device:
                     changed = replace(run, device=device.number)
-                    machine = replace(machine, connectors=machine.connectors.put(changed))
+                    machine = replace(machine, connectors=machine.connectors.with_run(changed))
         return machine, wanted
 
     def released(self, run: ConnectorRun) -> Self:
         """Return the machine after connectors were given back; with the last one goes the DIMM."""
         device = self.device(run.device)
         free = replace(run, device=0, unplug=False)
-        machine = replace(self, connectors=self.connectors.put(free))
+        machine = replace(self, connectors=self.connectors.with_run(free))
         if device is None:
             return machine.with_events(DEVICE_DELETED)
         pending = device.pending
@@ -338,7 +339,7 @@ class Qemu(Machine):
             machine, first, count = self.with_device(replace(device, pending=None)), device.first, device.count
         connectors = machine.connectors
         for connector in machine.connectors.between(first, count):
-            connectors = connectors.put(replace(connector, unplug=False))
+            connectors = connectors.with_run(replace(connector, unplug=False))
         return replace(machine, connectors=connectors)
 
     def _rolled_back(self, drc_index: int) -> Self:
@@ -365,12 +366,12 @@ class Qemu(Machine):
         connectors = self.connectors
         for run in self.connectors.runs:
             if run.unplug and not MIGRATES_UNPLUG.in_version(self.version):
-                connectors = connectors.put(replace(run, unplug=False))
+                connectors = connectors.with_run(replace(run, unplug=False))
         for device in self.devices:
             for run in connectors.between(device.first, device.count):
                 if not run.device:
                     state = kind_of(run.first).ready
-                    connectors = connectors.put(replace(run, device=device.number, state=state))
+                    connectors = connectors.with_run(replace(run, device=device.number, state=state))
         devices = tuple(replace(device, pending=None) for device in self.devices)
         return replace(self, connectors=connectors, devices=devices)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a record says that connectors described, in place of the machine that is simulated."""
+"""Recorded answers of ibm,configure-connector, which replace those of the simulated machine."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Where the hypervisor has the LMBs, as far as it has told the partition: what it delivered last counts.
+"""Where the hypervisor has the LMBs by what it delivered to the partition last: property, rows, connectors.
 
-An LMB's place is its associativity, domain by domain, and not an index: the partition may number the lists of the
-lookup arrays otherwise, and firmware numbers them anew when a partition migrates.
+An LMB's place is its associativity, domain by domain, and not an aa_index: the partition appends rows of its own
+to the lookup arrays, and firmware numbers them anew when a partition migrates.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def lmb_table(tree: Tree) -> LmbTable:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ConnectorPlace:
-    """What connectors said of LMBs: `count` from DRC index `first` on have this associativity.
+    """The associativity that connectors described for `count` LMBs from DRC index `first` on.
 
     Attributes:
         first: the first one's DRC index.
@@ -51,7 +51,7 @@ class ConnectorPlace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeliveredTopology:
-    """What the hypervisor delivered last. Two are equal if they say the same, whatever said so.
+    """What the hypervisor delivered last. Two are equal if they place the LMBs alike, by whatever calls.
 
     Attributes:
         lmbs: the LMB property that came last.
@@ -86,8 +86,8 @@ class DeliveredTopology:
         if name not in (V1, V2):
             return self
         if value is None:
-            gone = LmbTable.of((), self.lmbs.lmb_size)
-            return replace(self, lmbs=gone, places=()) if self.lmbs.property_name == name else self
+            no_lmbs = LmbTable.of((), self.lmbs.lmb_size)
+            return replace(self, lmbs=no_lmbs, places=()) if self.lmbs.property_name == name else self
         entries = decode_entries(name, value, RootCells.from_tree(tree).address)
         lmbs = LmbTable.of_property(entries, self.lmbs.lmb_size)
         n_lists = 0 if self.lookup is None else self.lookup.present
@@ -99,22 +99,22 @@ class DeliveredTopology:
 
         Lists that only the partition had appended are none of firmware's: what has one of those stays there.
         """
-        answers = tuple(
+        places = tuple(
             part if part.index is None else replace(part, domains=_row(lookup, part.index) or ())
             for part in self.places
         )
-        return replace(self, lookup=lookup, appended=None, places=answers)
+        return replace(self, lookup=lookup, appended=None, places=places)
 
     @property
     def key(self) -> Hashable:
-        """What only those share that say the same, and will when lookup arrays are delivered."""
+        """A key that is equal for topologies that place LMBs alike now and after any new lookup arrays."""
         lookup = self.lookup
         cells = None if lookup is None else (lookup.n_arrays, lookup.array_sz, lookup.cells.tobytes())
         listed = sorted(self._place(run) for run in self.lmbs.runs if run.assigned)
-        all_told = _merged((), listed, ())
+        places_now = _merged((), listed, ())
         for part in self.places:
-            all_told = _with_part(all_told, part)
-        places = tuple(part for part in all_told if part.index is not None or part.domains)
+            places_now = _with_part(places_now, part)
+        places = tuple(part for part in places_now if part.index is not None or part.domains)
         return places, cells, self.lmbs.property_name
 
     def __eq__(self, delivered: object) -> bool:
@@ -143,8 +143,8 @@ class DeliveredTopology:
         index = next((part.index for part in reversed(self.places) if part.domains == domains), None)
         if index is not None or self.lookup is None:
             return index
-        rows, wanted = self.lookup.rows(), domains[: self.lookup.array_sz]
-        return rows.index(wanted) if wanted in rows else None
+        rows, compared_domains = self.lookup.rows(), domains[: self.lookup.array_sz]
+        return rows.index(compared_domains) if compared_domains in rows else None
 
 
 NOTHING_DELIVERED = DeliveredTopology()
@@ -155,13 +155,13 @@ def _row(lookup: LookupArrays | None, index: int) -> tuple[int, ...] | None:
     return None if lookup is None or not lookup.usable else lookup.row(index)
 
 
-def _with_part(answers: tuple[ConnectorPlace, ...], new: ConnectorPlace) -> tuple[ConnectorPlace, ...]:
-    """Return ascending parts with a new one in place of what they said of the same LMBs."""
-    low = bisect_right(answers, new.first, key=lambda part: part.end)
-    high = bisect_left(answers, new.end, key=lambda part: part.first)
-    before, after = answers[:low], answers[high:]
+def _with_part(places: tuple[ConnectorPlace, ...], new: ConnectorPlace) -> tuple[ConnectorPlace, ...]:
+    """Return ascending places with a new one, which replaces what they have of the same LMBs."""
+    low = bisect_right(places, new.first, key=lambda part: part.end)
+    high = bisect_left(places, new.end, key=lambda part: part.first)
+    before, after = places[:low], places[high:]
     middle = [new]
-    for part in answers[low:high]:
+    for part in places[low:high]:
         if part.first < new.first:
             middle.insert(0, replace(part, count=new.first - part.first))
         if part.end > new.end:
@@ -172,7 +172,7 @@ def _with_part(answers: tuple[ConnectorPlace, ...], new: ConnectorPlace) -> tupl
 def _merged(
     before: tuple[ConnectorPlace, ...], middle: list[ConnectorPlace], after: tuple[ConnectorPlace, ...]
 ) -> tuple[ConnectorPlace, ...]:
-    """Return parts in order, those in the middle as few as can be."""
+    """Return all places in order, neighbours of the middle ones merged where they are alike."""
     merged = middle[:1]
     for part in middle[1:]:
         last = merged[-1]

@@ -284,15 +284,15 @@ def _check(plugin: Plugin) -> None:
 
 
 def _wrong_names(plugin: Plugin) -> Iterator[str]:
-    taken = {*capabilities(), *policies(), *steps(), *_own_names()}
+    taken_names = {*capabilities(), *policies(), *steps(), *_own_names()}
     values = (*plugin.capabilities, *plugin.policies)
     for name in (*(getattr(value, "name", None) for value in values), *plugin.steps):
         if not isinstance(name, str) or not name or set(name) - _NAME:
             yield f"{name!r} is no name: letters, digits and hyphens make one"
-        elif name in taken:
+        elif name in taken_names:
             yield f"there is a {name!r} already"
         else:
-            taken.add(name)
+            taken_names.add(name)
 
 
 def _wrong_values(plugin: Plugin) -> Iterator[str]:
@@ -354,5 +354,5 @@ def fault_in(error: BaseException, source: str = "") -> PluginError | None:
     if not place and not source:
         return None
     where = f"line {line}: " if line else ""
-    said = str(error) if isinstance(error, Exception) else "it ends the program"
-    return PluginError(f"{where}the plugin fails: {type(error).__name__}: {said}", source=place or source)
+    reason = str(error) if isinstance(error, Exception) else "it ends the program"
+    return PluginError(f"{where}the plugin fails: {type(error).__name__}: {reason}", source=place or source)

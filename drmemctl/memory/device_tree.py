@@ -174,18 +174,18 @@ class _TreeReader:
             raise self._missing(error, "the node", place) from None
         if depth > self._bounds.depth:
             raise LimitError(f"the tree has more than {self._bounds.depth} levels of nodes", source=memory.source)
-        here = "" if depth == 1 else f"{path}{name}"
+        node_path = "" if depth == 1 else f"{path}{name}"
         children: list[KernelNode] = []
         while child:
-            children.append(self.node(child, f"{here}/", depth + 1))
+            children.append(self.node(child, f"{node_path}/", depth + 1))
             try:
                 child = memory.u64(child + 8 * (layout.properties + 4))
             except AbsentMemoryError as error:
-                raise self._missing(error, "a node", f"{here}/") from None
+                raise self._missing(error, "a node", f"{node_path}/") from None
         return KernelNode(
             "" if depth == 1 else name,
-            tuple(self.entries(properties, here or "/")),
-            tuple(self.entries(replaced, here or "/")),
+            tuple(self.entries(properties, node_path or "/")),
+            tuple(self.entries(replaced, node_path or "/")),
             tuple(children),
         )
 

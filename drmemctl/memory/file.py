@@ -15,19 +15,19 @@ _MOST_RECORDS = 1 << 20
 """Records of the flattened form: makedumpfile writes some hundred KiB with each."""
 
 _MOST_PIECES = 1 << 21
-"""Pieces that all reads together are put together of: hostile files have records of a byte."""
+"""Pieces of records that all reads together may join: hostile files have records of one byte."""
 
 
 class Allowance:
-    """How much of something may still be done with one dump: of a few bytes hostile ones make work without end."""
+    """A budget of operations on one dump: a few hostile bytes can ask for endless work."""
 
     def __init__(self, amount: int, message: str, source: str, hint: str = "the dump is damaged") -> None:
-        """Allow an amount; `message` says what is more than that."""
+        """Begin with an amount; `message` is that of the error where it is exceeded."""
         self._room = amount
         self._error = LimitError(message, source=source, hint=hint)
 
     def spend(self, amount: int = 1) -> None:
-        """Take from what is allowed; `LimitError` where nothing is left."""
+        """Take an amount from the budget; `LimitError` where it is exhausted."""
         self._room -= amount
         if self._room < 0:
             raise self._error
@@ -96,7 +96,7 @@ class FlattenedFile:
             at += FLAT_RECORD.size + size
         else:
             raise InputError("the flattened dump ends early", source=source, offset=at, hint="copy it once more")
-        # Of records for the same place the last one of the file stands last, and is what `read` comes to.
+        # sorted() is stable: of records for the same place the last one in the file is the one that `read` finds.
         order = array("q", sorted(range(len(begins)), key=begins.__getitem__))
         self._begins, self._offsets, self._sizes = (
             array("q", map(column.__getitem__, order)) for column in (begins, offsets, sizes)

@@ -195,13 +195,13 @@ class KernelMemory:
 
     def pointers(self, pages: Iterable[tuple[int, bytes]]) -> Iterator[int]:
         """Yield what the words of pages may point to, each address once; `LimitError` for too many."""
-        seen: set[int] = set()
+        yielded: set[int] = set()
         for _, page in pages:
-            for word in set(_words(page, self.byte_order)) - seen:
+            for word in set(_words(page, self.byte_order)) - yielded:
                 if is_pointer(word):
-                    seen.add(word)
+                    yielded.add(word)
                     yield word
-            if len(seen) > _MOST_CANDIDATES:
+            if len(yielded) > _MOST_CANDIDATES:
                 message = f"more than {_MOST_CANDIDATES:,} pointers would have to be followed"
                 raise LimitError(message, source=self.source, hint="the dump is damaged, or no kernel of ppc64")
 

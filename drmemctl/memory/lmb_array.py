@@ -28,7 +28,7 @@ _MOST_LOOKED_AT = 2 * MOST_LMBS
 """LMBs, and places that may be the array's, which are looked at while it is sought."""
 
 _READ_AT_MOST = 4
-"""How often the array of a kernel that runs is read until it is the same twice."""
+"""Reads of the array of a running kernel, until two in a row are equal."""
 
 _AT_ONCE = 2730
 """LMBs read in one piece: a page of 64 KiB."""
@@ -75,9 +75,9 @@ def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
     else:
         arrays = _arrays(memory, lmb_size, looked_at)
         if len(arrays) > 1:
-            shown = ", ".join(f"{array.address:#x}" for array in arrays[:4])
+            addresses = ", ".join(f"{array.address:#x}" for array in arrays[:4])
             raise InputError(
-                f"there is more than one LMB array in this dump, at {shown}", source=memory.source, hint=_PIN
+                f"there is more than one LMB array in this dump, at {addresses}", source=memory.source, hint=_PIN
             )
         array = next(iter(arrays), None)
     if array is not None:
@@ -126,12 +126,12 @@ def settled_lmb_array(memory: KernelMemory, array: LmbArray) -> tuple[LmbArray, 
     for _ in range(_READ_AT_MOST):
         memory.dump.forget()
         try:
-            again = _array_at(memory, array.address, array.lmb_size, looked_at)
+            reread = _array_at(memory, array.address, array.lmb_size, looked_at)
         except AbsentMemoryError:
-            again = None
-        if again == array:
+            reread = None
+        if reread == array:
             return array, True
-        array = again or array
+        array = reread or array
     return array, False
 
 

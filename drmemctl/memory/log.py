@@ -64,9 +64,9 @@ class _Struct:
 
 
 def _ring(memory: KernelMemory) -> Iterator[tuple[int, bytes]]:
-    described = _Struct(memory)
-    offset = described.offset
-    ring = memory.u64(described.symbol("prb"))
+    members = _Struct(memory)
+    offset = members.offset
+    ring = memory.u64(members.symbol("prb"))
     descriptors = ring + offset("printk_ringbuffer.desc_ring")
     texts = ring + offset("printk_ringbuffer.text_data_ring")
     counter = offset("atomic_long_t.counter")
@@ -82,7 +82,7 @@ def _ring(memory: KernelMemory) -> Iterator[tuple[int, bytes]]:
     positions = offset("prb_desc.text_blk_lpos")
     begin_at, next_at = (offset(f"prb_data_blk_lpos.{name}") for name in ("begin", "next"))
     count = min((head - tail & (1 << 62) - 1) + 1, 1 << count_bits)
-    descriptor_size, info_size = described.size("prb_desc"), described.size("printk_info")
+    descriptor_size, info_size = members.size("prb_desc"), members.size("printk_info")
     state_at = offset("prb_desc.state_var") + counter
     for number in range(max(0, count - _MOST_MESSAGES), count):
         index = tail + number & (1 << count_bits) - 1
@@ -102,14 +102,14 @@ def _ring(memory: KernelMemory) -> Iterator[tuple[int, bytes]]:
 
 
 def _buffer(memory: KernelMemory) -> Iterator[tuple[int, bytes]]:
-    described = _Struct(memory)
-    offset = described.offset
-    buffer = memory.u64(described.symbol("log_buf"))
-    size = memory.u32(described.symbol("log_buf_len"))
-    at, end = (memory.u32(described.symbol(name)) for name in ("log_first_idx", "log_next_idx"))
+    members = _Struct(memory)
+    offset = members.offset
+    buffer = memory.u64(members.symbol("log_buf"))
+    size = memory.u32(members.symbol("log_buf_len"))
+    at, end = (memory.u32(members.symbol(name)) for name in ("log_first_idx", "log_next_idx"))
     if size > 1 << 30:
         return
-    header = described.size("printk_log")
+    header = members.size("printk_log")
     for _ in range(_MOST_MESSAGES):
         if at == end or at >= size:
             return

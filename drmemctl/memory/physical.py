@@ -16,7 +16,7 @@ from typing import Protocol
 from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats import disk_dump, elf_core
 from drmemctl.memory.file import Allowance, RandomAccess
-from drmemctl.memory.page import IN_PYTHON, decompressed, work
+from drmemctl.memory.page_decompression import IN_PYTHON, decompressed, decompression_cost
 
 LINEAR = 0xC000_0000_0000_0000
 """Where the kernel of ppc64 has physical address 0: Linux arch/powerpc/include/asm/page.h, PAGE_OFFSET."""
@@ -365,7 +365,7 @@ class CompressedDump:
         data = self._file.read(descriptor.offset, descriptor.size)
         # Not every writer says in the header how pages are compressed.
         self.is_slow = self.is_slow or bool(descriptor.flags & IN_PYTHON)
-        self._work.spend(work(len(data), descriptor.flags, enough))
+        self._work.spend(decompression_cost(len(data), descriptor.flags, enough))
         try:
             page = decompressed(data, descriptor.flags, header.block_size, enough)
         except (ValueError, zlib.error) as error:

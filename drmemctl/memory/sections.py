@@ -29,7 +29,7 @@ _MOST_SECTIONS = 1 << 21
 """32 TiB in sections of 16 MiB."""
 
 _MOST_ASKED = 4096
-"""Sections each of which is asked for its node: 64 GiB."""
+"""Sections up to which the struct page of each one is read for its node: 64 GiB."""
 
 _MOST_ASKED_SLOWLY = 128
 """The same where Python decompresses: a block's first struct page begins a page of the map, others lie within."""
@@ -61,17 +61,17 @@ class _Layout(NamedTuple):
 
 
 def _layout(memory: KernelMemory) -> _Layout | None:
-    info = memory.vmcoreinfo
-    nodes = info.length("node_data") or 0
+    vmcoreinfo = memory.vmcoreinfo
+    nodes = vmcoreinfo.length("node_data") or 0
     values = (
-        info.page_size,
-        info.number("SECTION_SIZE_BITS"),
-        info.size("mem_section"),
-        info.offset("mem_section.section_mem_map"),
-        info.size("page"),
-        info.offset("page.flags"),
-        info.length("mem_section"),
-        info.symbol("mem_section"),
+        vmcoreinfo.page_size,
+        vmcoreinfo.number("SECTION_SIZE_BITS"),
+        vmcoreinfo.size("mem_section"),
+        vmcoreinfo.offset("mem_section.section_mem_map"),
+        vmcoreinfo.size("page"),
+        vmcoreinfo.offset("page.flags"),
+        vmcoreinfo.length("mem_section"),
+        vmcoreinfo.symbol("mem_section"),
     )
     if any(value is None for value in values) or nodes < 1:
         return None
@@ -168,12 +168,12 @@ class _PageMap:
 
     def _read_backings(self) -> Iterator[tuple[int, int, int]]:
         """Yield virtual address, bytes and physical address of what vmemmap_list has."""
-        info = self._memory.vmcoreinfo
+        vmcoreinfo = self._memory.vmcoreinfo
         following, physical, virtual = (
-            info.offset(f"vmemmap_backing.{member}") for member in ("list", "phys", "virt_addr")
+            vmcoreinfo.offset(f"vmemmap_backing.{member}") for member in ("list", "phys", "virt_addr")
         )
         size = self._backing_size()
-        symbol = info.symbol("vmemmap_list")
+        symbol = vmcoreinfo.symbol("vmemmap_list")
         if symbol is None or size is None or following is None or physical is None or virtual is None:
             return
         try:
@@ -191,13 +191,13 @@ class _PageMap:
             return
 
     def _backing_size(self) -> int | None:
-        info = self._memory.vmcoreinfo
-        which, definitions = info.symbol("mmu_vmemmap_psize"), info.symbol("mmu_psize_defs")
-        size, shift = info.size("mmu_psize_def"), info.offset("mmu_psize_def.shift")
-        if which is None or definitions is None or size is None or shift is None:
+        vmcoreinfo = self._memory.vmcoreinfo
+        psize_index, definitions = vmcoreinfo.symbol("mmu_vmemmap_psize"), vmcoreinfo.symbol("mmu_psize_defs")
+        size, shift = vmcoreinfo.size("mmu_psize_def"), vmcoreinfo.offset("mmu_psize_def.shift")
+        if psize_index is None or definitions is None or size is None or shift is None:
             return None
         try:
-            bits = self._memory.u32(definitions + self._memory.u32(which) * size + shift)
+            bits = self._memory.u32(definitions + self._memory.u32(psize_index) * size + shift)
         except AbsentMemoryError:
             return None
         return 1 << bits if 12 <= bits <= 40 else None

@@ -30,17 +30,16 @@ def relocated(memory: KernelMemory, addresses: Mapping[str, int], source: str) -
 
     A crash kernel runs elsewhere than where it was linked to, all of it by the same distance.
     """
-    info = memory.vmcoreinfo
-    distances = {
-        name: there - addresses[name] for name in SHARED if name in addresses and (there := info.symbol(name))
-    }
+    vmcoreinfo = memory.vmcoreinfo
+    in_dump = {name: vmcoreinfo.symbol(name) for name in SHARED if name in addresses}
+    distances = {name: address - addresses[name] for name, address in in_dump.items() if address}
     if len(set(distances.values())) > 1:
         name = max(distances, key=lambda name: abs(distances[name]))
         raise InputError(
             f"these are the symbols of another kernel: {name} is at {addresses[name]:#x}, in the dump at "
-            f"{info.symbol(name):#x}",
+            f"{vmcoreinfo.symbol(name):#x}",
             source=source,
-            hint=f"it takes those of {info.release or 'the kernel in the dump'}",
+            hint=f"it takes those of {vmcoreinfo.release or 'the kernel in the dump'}",
         )
     distance = next(iter(distances.values()), 0)
     pinned = {name: addresses[name] + distance for name in PINNED if name in addresses}

@@ -15,7 +15,7 @@ from drmemctl.kernel.boot_regions import MemoryWrite, boot_regions
 from drmemctl.kernel.memblock import MemblockRegion
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.trace import Trace
-from drmemctl.model.intervals import Intervals, side_by_side
+from drmemctl.model.intervals import side_by_side
 from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.session import Session
 
@@ -91,7 +91,7 @@ class MemoryEvents:
         """Return the LMBs whose memory is there now and was not, and those whose memory was there and is not."""
         came: list[tuple[int, int]] = []
         went: list[tuple[int, int]] = []
-        for block, count, before, now in side_by_side(_blocks(self.armed), _blocks(self.now)):
+        for block, count, before, now in side_by_side(self.armed.blocks.ranges(), self.now.blocks.ranges()):
             if before is None or now is None:
                 (came if before is None else went).append((block, block + count))
         return tuple(self.lmbs(came)), tuple(self.lmbs(went))
@@ -143,10 +143,3 @@ def _moves(results: Iterable[StepResult]) -> Iterator[_Move]:
         for block, online in result.changed_states:
             if block not in written:
                 yield _Move(block, online, None, write=False)
-
-
-def _blocks(kernel: KernelState) -> Intervals:
-    intervals = Intervals()
-    for run in kernel.blocks.runs:
-        intervals.add(run.first, run.count, 0)
-    return intervals

@@ -29,11 +29,15 @@ _PROMPT = re.compile(
 )
 _COMPLAINT = re.compile(r"(\S+): (?:Permission denied|read error|No such file or directory)\s*")
 _EVIDENCE = re.compile(
-    r'^(?:[^\s"]+[ \t]+|[ \t]+)(?!(?: ?[1-9][0-9]{7})+[ \t\r]*$)'
+    r'^(?:(?![0-9a-f]{8}[ \t])[^\s"]+[ \t]+|[ \t]+)(?!(?: ?[1-9][0-9]{7})+[ \t\r]*$)'
     r'(?:"[^\n]*"|[0-9a-f]{8}(?: [0-9a-f]{8})*(?: \(-?\d+\))?)[ \t\r]*$',
     re.MULTILINE,
 )
-"""A name or a line's continuation with a value; decimal numbers of eight digits alone are some other table's."""
+"""A name or a line's continuation with a value.
+
+Decimal numbers of eight digits alone are some other table's, and so are words from the first column on
+(/proc/net/softnet_stat).
+"""
 
 _NAME = re.compile(r"[A-Za-z0-9,._+*?#@~/-]+", re.ASCII)
 """A property, or the file of one."""

@@ -101,6 +101,7 @@ def test_a_command_shows_all_its_options(project: Any) -> None:
         "check|new = 3|check.new: there is no such option",
         "lbm|limit = 3|lbm: there is no such command; did you mean lmb?",
         "fleet.chek|jobs = 3|fleet.chek: there is no such command",
+        "fleet|check = 3|fleet.check: there is no such command",
     ],
 )
 def test_a_file_of_settings_that_makes_no_sense_is_an_error(line: str, tmp_path_factory: Any) -> None:
@@ -108,13 +109,18 @@ def test_a_file_of_settings_that_makes_no_sense_is_an_error(line: str, tmp_path_
     folder = tmp_path_factory.mktemp("settings")
     path = folder / "settings.toml"
     path.write_text(f"[tool.drmemctl.{table}]\n{text}\n")
-    arguments = {"report": ("report", TREE), "capture": ("capture",), "fleet.chek": ("fleet", "check")}.get(
-        table, (table if table in ("simulate", "check") else "lmb", TREE)
-    )
+    arguments = {
+        "report": ("report", TREE),
+        "capture": ("capture",),
+        "fleet.chek": ("fleet", "check"),
+        "fleet": ("fleet", "check"),
+    }.get(table, (table if table in ("simulate", "check") else "lmb", TREE))
     done = run("--config", path, *arguments)
     assert (done.code, done.out) == (2, "")
     assert f"Error: {path}: tool.drmemctl.{said}" in done.err
     assert "Traceback" not in done.err
+    shown = run("--config", path, "config")
+    assert (shown.code, shown.err.splitlines()[-1]) == (2, done.err.splitlines()[-1])
 
 
 def test_a_variable_that_makes_no_sense_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,10 +131,12 @@ def test_until_that_there_is(until: str) -> None:
         "anon 49152000\nfile 81920000\nkernel 12345678\nsock 99999999\npgfault 10000001\n",
         "nr_free_pages 12345678\nnr_zone 23456789 34567890\n",
         "  12345678 23456789 34567890\n",
+        "000003e8 00000040 000f4240 3b9aca00\n",
+        "00132574 00000000 00000001\n00147e3e 00000000 00000003\n",
     ],
-    ids=["memory.stat", "vmstat", "stat"],
+    ids=["memory.stat", "vmstat", "stat", "psched", "softnet_stat"],
 )
-def test_tables_of_sysfs_are_no_text_of_lsprop(text: str, folder: Path) -> None:
+def test_tables_of_sysfs_and_procfs_are_no_text_of_lsprop(text: str, folder: Path) -> None:
     (folder / "memory.stat").write_text(text)
     outcome = run("check", "--isolated", ".")
     assert "no device tree in the directory" in outcome.out + outcome.err

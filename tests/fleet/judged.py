@@ -16,7 +16,7 @@ pytest.importorskip("distributed", reason="distributed is not installed")
 from pyarrow import parquet  # noqa: E402
 
 from drmemctl.fleet.dataset import Dataset  # noqa: E402
-from drmemctl.fleet.listing import listed  # noqa: E402
+from drmemctl.fleet.listing import list_inputs  # noqa: E402
 from drmemctl.fleet.worker import InputLimits, judge  # noqa: E402
 
 LIMITS = InputLimits(60, 1 << 30)
@@ -24,7 +24,7 @@ LIMITS = InputLimits(60, 1 << 30)
 
 def tables(urls: Iterable[str | Path], kernels: Sequence[str] = ()) -> dict[str, Any]:
     """Return the tables of inputs, by name."""
-    packed = judge(tuple(listed(map(str, urls))), kernels, LIMITS)
+    packed = judge(tuple(list_inputs(map(str, urls))), kernels, LIMITS)
     return {name: parquet.read_table(pa.BufferReader(data)) for name, data in packed.files.items()}
 
 

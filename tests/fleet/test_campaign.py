@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from drmemctl.fleet.alone import rows_alone
 from drmemctl.fleet.answer_words import ANSWER_WORDS
-from drmemctl.fleet.campaign import alike, explore, simulate
+from drmemctl.fleet.campaign import explore, grouped_by_capabilities, simulate
+from drmemctl.fleet.isolated import rows_alone
 from drmemctl.fleet.scenario import Scenario
 from drmemctl.fleet.simulating import rows_of
 from drmemctl.fleet.work import EXPLORE, SIMULATE, Work
@@ -128,7 +128,7 @@ def test_a_process_of_its_own_makes_the_same_rows(work: Work) -> None:
 
 
 def test_kernels_that_can_do_the_same_are_run_once() -> None:
-    groups = list(alike(all_kernels()))
+    groups = list(grouped_by_capabilities(all_kernels()))
     assert sum(map(len, groups)) == len(set(all_kernels()))
     assert len({profile(group[0]).capabilities for group in groups}) == len(groups)
     for group in groups:

@@ -298,11 +298,11 @@ def test_a_capture_says_when_and_where_it_was_taken(client: Any, tmp_path: Path)
 
 
 def test_a_list_names_inputs(tmp_path: Path) -> None:
-    listed = tmp_path / "list.txt"
-    listed.write_text(f"# captures\n\n{SMALL}/6.1-lpm.dtb.gz\n")
+    list_inputs = tmp_path / "list.txt"
+    list_inputs.write_text(f"# captures\n\n{SMALL}/6.1-lpm.dtb.gz\n")
     from drmemctl.fleet.listing import urls_of
 
-    assert list(urls_of(str(listed))) == [f"{SMALL}/6.1-lpm.dtb.gz"]
+    assert list(urls_of(str(list_inputs))) == [f"{SMALL}/6.1-lpm.dtb.gz"]
     with pytest.raises(DrmemctlError, match="cannot be read: No such file"):
         list(urls_of(str(tmp_path / "absent")))
 

@@ -261,7 +261,7 @@ def test_connectors_against_a_plain_list(changes: list[tuple[int, int, Connector
     )
     for first, count, state, device in changes:
         plain[first : first + count] = [(state, device)] * count
-        connectors = connectors.put(ConnectorRun(first, count, state, device))
+        connectors = connectors.with_run(ConnectorRun(first, count, state, device))
     found = [connectors.find(drc) for drc in range(25)]
     assert [(run.state, run.device) for run in found if run is not None] == plain
     assert connectors.find(25) is None

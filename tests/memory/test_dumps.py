@@ -24,7 +24,7 @@ import pytest
 from drmemctl import check, lmb, load
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.disk_dump import SNAPPY, ZSTD
-from drmemctl.memory import page
+from drmemctl.memory import page_decompression
 from drmemctl.memory.physical import AbsentMemoryError
 from drmemctl.memory.sections import MemorySection
 from drmemctl.model.dumped import array_in
@@ -334,7 +334,7 @@ def test_a_page_that_would_unpack_to_much_more_is_bounded(flag: int) -> None:
     many = bytes(64 << 20)
     packed = zlib.compress(many) if flag == 1 else zstd_module("").compress(many)
     tracemalloc.start()
-    unpacked = page.decompressed(packed, flag, 1 << 16, 1 << 16)
+    unpacked = page_decompression.decompressed(packed, flag, 1 << 16, 1 << 16)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert unpacked == bytes(1 << 16)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Threads of the kernel: the tasks that a simulation runs one after the other, here beside one another."""
+"""Threads of the kernel: tasks of steps whose actions the search interleaves, and user space's kdump reload."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Thread:
 
     Attributes:
         text: the steps that it does, as the user wrote them.
-        make: its task for a job that tells it nothing but the kernel's capabilities.
+        make: makes its task for a job, of which the task uses nothing but the kernel's capabilities.
         touches: what any of its actions may read and write.
         locks: the locks that any of its actions may wait for.
         endless: whether it goes on for ever, and the others' end is the end.

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Inputs that may be what ended a worker, judged in a process of their own, which may end as well.
+"""Judges inputs of which one may have ended a worker in a process of their own, which may end as well.
 
-As a module it is that process: inputs come as a line of JSON on standard input; a line on standard output says
-that it is ready, and one has the rows of each. Where it ends over one or is silent for too long, the others are
-given to another process.
+Run as a module it is that process: a line of JSON on standard input has the inputs; on standard output it writes a
+line when it is ready, and a line with the rows of each input. Where it dies, or is silent for too long, the input
+in hand gets the cause in its row, and the others are given to another process.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ class _Process:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment()
         )
         self._text = b""
-        order = json.dumps(
+        job = json.dumps(
             {"work": work, "sources": sources, "kernels": kernels, "seconds": seconds, "memory": memory}
         )
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         try:
-            self._process.stdin.write(order.encode() + b"\n")
+            self._process.stdin.write(job.encode() + b"\n")
             self._process.stdin.close()
         except BrokenPipeError:
             return  # it ended already, which reading will show
@@ -99,18 +99,18 @@ def _environment() -> dict[str, str]:
 
 
 def _serve() -> None:
-    order = json.loads(sys.stdin.buffer.readline())
-    resource.setrlimit(resource.RLIMIT_AS, (order["memory"], order["memory"]))
+    job = json.loads(sys.stdin.buffer.readline())
+    resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
     # What is judged may print; nobody takes that for rows.
     out = os.fdopen(os.dup(1), "wb", 0)
     os.dup2(2, 1)
-    functions = Work(*order["work"]).functions
+    functions = Work(*job["work"]).functions
     all_rules()
     out.write(b"ready\n")
-    for source in order["sources"]:
+    for source in job["sources"]:
         # Where nobody is left who would end this process, it ends itself.
-        faulthandler.dump_traceback_later(order["seconds"] + _START, exit=True)
-        out.write(json.dumps(functions.rows_of(functions.ITEM(*source), order["kernels"])).encode() + b"\n")
+        faulthandler.dump_traceback_later(job["seconds"] + _START, exit=True)
+        out.write(json.dumps(functions.rows_of(functions.ITEM(*source), job["kernels"])).encode() + b"\n")
 
 
 if __name__ == "__main__":

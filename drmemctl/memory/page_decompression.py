@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A page of a compressed dump: how it is decompressed, and what that takes."""
+"""Decompression of the pages of a dump, and an estimate of its cost."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ IN_PYTHON = disk_dump.LZO | disk_dump.SNAPPY
 """Flags of pages that are decompressed in Python."""
 
 
-def work(size: int, flags: int, enough: int) -> int:
-    """Return what it takes to decompress bytes: in Python it is their number that counts, in C what they make."""
+def decompression_cost(size: int, flags: int, enough: int) -> int:
+    """Return the cost of decompressing `size` bytes up to `enough` bytes of output, in bytes copied by C.
+
+    Python's loops (LZO, snappy) cost by the byte of input; the decompressors in C by what they write.
+    """
     if flags & IN_PYTHON:
         return 1024 + min(8 * size, 16 * enough) + enough
     return 1024 + size + enough // 4
