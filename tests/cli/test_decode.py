@@ -291,7 +291,8 @@ NO_ANSWERS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_files_are_no_answers(kind: str, tmp_path: Path) -> None:
     texts = ["Prüfung, keine Bytes\n", "[1, 2]"]
-    files = [*((ROOT / name, said) for name, said in NO_ANSWERS.items()), (sys.executable, "but an ELF file")]
+    files = [(ROOT / name, said) for name, said in NO_ANSWERS.items()]
+    files.append((Path(sys.executable), "but an ELF file"))
     for number, (text, encoding) in enumerate(product(texts, ("utf-8", "latin-1", "utf-16"))):
         path = tmp_path / f"{number}.txt"
         path.write_bytes(text.encode(encoding))
