@@ -128,7 +128,8 @@ class RemovabilityJudge:
         first = bisect_left(self._addresses, run.base)
         inside = self._addresses[first : bisect_right(self._addresses, run.base + run.lmbs * self._size)]
         # An edge may lie inside an LMB: then that LMB differs from both of its neighbours.
-        positions = {place for address in inside for place in _around(address - run.base, self._size)}
+        offsets = [address - run.base for address in inside]
+        positions = {offset // self._size for offset in offsets} | {-(-offset // self._size) for offset in offsets}
         first = bisect_left(self._pinned, run.drc_index)
         for drc_index in self._pinned[first : bisect_left(self._pinned, run.drc_index + run.lmbs)]:
             positions |= {drc_index - run.drc_index, drc_index - run.drc_index + 1}
@@ -184,10 +185,6 @@ class RemovabilityJudge:
         if at >= 0 and base < self._zones[at][1]:
             return self._zones[at][2]
         return self._added_zone
-
-
-def _around(offset: int, size: int) -> tuple[int, int]:
-    return offset // size, -(-offset // size)
 
 
 def _zones(booted: Tree, profile: Profile, system: LiveSystem) -> Iterator[tuple[int, int, str]]:
