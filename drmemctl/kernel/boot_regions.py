@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from drmemctl.formats.pmemory import NODE as PERSISTENT_MEMORY
-from drmemctl.formats.pmemory import Pmemory, decode_pmemory
+from drmemctl.formats.pmemory import decode_pmemory
 from drmemctl.kernel.boot_faults import deadly_faults
 from drmemctl.kernel.boot_input import boot_associativity, read_drmem
 from drmemctl.kernel.capabilities import KEXEC_IN_HOTPLUG
@@ -200,10 +200,7 @@ def driver_memory(tree: Tree, associativity: Associativity, profile: Profile | N
     for child in () if node is None else node.children:
         region = decode_pmemory({prop.name: prop.value for prop in child.properties})
         path = f"{PERSISTENT_MEMORY}/{child.name}"
-        node_id = _node_of(region, associativity)
+        lists = region.associativity
+        node_id = None if lists is None else associativity.node_of_row(lists.domains)
         regions.append(DriverMemory(path, region.size, node_id, region.drc_index, images, marked))
     return regions
-
-
-def _node_of(region: Pmemory, associativity: Associativity) -> int | None:
-    return None if region.associativity is None else associativity.node_of_row(region.associativity.domains)

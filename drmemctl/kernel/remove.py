@@ -8,6 +8,7 @@ from functools import partial
 from drmemctl.formats.dynamic_memory import ASSIGNED
 from drmemctl.kernel.capabilities import (
     COUNTED_MARKS,
+    OFFLINE_RESERVED,
     QUIET_INDEX_MESSAGES,
     SECTION_REMOVABLE_CHECK,
     SWAPPED_DRC_INDEXES,
@@ -62,9 +63,25 @@ def _n_pinned(job: Job, run: Run) -> int:
     if not job.has(SECTION_REMOVABLE_CHECK):
         return 0
     pinned = job.state.unmovable
+    if job.has(OFFLINE_RESERVED) and job.state.blocks.offline:
+        pinned |= _offline_lmbs(job, run)
     if run.lmbs < len(pinned):
         return sum((run.drc_index + position) % DRC_INDEXES in pinned for position in range(run.lmbs))
     return sum(run.position_of_drc(drc_index) is not None for drc_index in pinned)
+
+
+def _offline_lmbs(job: Job, run: Run) -> frozenset[int]:
+    """Return the DRC indexes of a run's LMBs that begin in an offline block."""
+    block_size, lmb_size = job.state.block_size, job.state.table.lmb_size or 0
+    if not lmb_size:
+        return frozenset()
+    lmbs = set()
+    for block in job.state.blocks.offline:
+        base = block * block_size - run.base
+        # The positions of the LMBs whose addresses lie in the block.
+        first, past = max(0, -(-base // lmb_size)), min(run.lmbs, -(-(base + block_size) // lmb_size))
+        lmbs |= {(run.drc_index + position) % DRC_INDEXES for position in range(first, past)}
+    return frozenset(lmbs)
 
 
 def _remove(job: Job, index: int, drc_index: int) -> Task[int]:
