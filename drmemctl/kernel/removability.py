@@ -20,7 +20,7 @@ from drmemctl.formats.block_states import state_name
 from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
 from drmemctl.kernel.block_map import BlockMap, owners_of
 from drmemctl.kernel.boot_regions import MOVABLE, NORMAL, boot_regions
-from drmemctl.kernel.capabilities import RESERVED_NOT_REMOVABLE, SECTION_REMOVABLE_CHECK
+from drmemctl.kernel.capabilities import OFFLINE_RESERVED, RESERVED_NOT_REMOVABLE, SECTION_REMOVABLE_CHECK
 from drmemctl.kernel.cmdline import command_line
 from drmemctl.kernel.movable_zone import added_is_movable
 from drmemctl.kernel.profiles import Profile
@@ -168,6 +168,8 @@ class RemovabilityJudge:
         is_moved = online or kernel.profile.has(SECTION_REMOVABLE_CHECK)
         if is_moved and run.drc_index in kernel.unmovable and not reserved:
             yield "memory in it cannot be moved"
+        elif not online and kernel.profile.has(SECTION_REMOVABLE_CHECK) and kernel.profile.has(OFFLINE_RESERVED):
+            yield "its block is offline, and its pages marked as reserved for that: put it online first"
         yield from self._block_reasons(block, base)
 
     def _block_reasons(self, block: int, base: int) -> Iterator[str]:
