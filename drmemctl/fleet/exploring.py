@@ -59,7 +59,9 @@ def _explored(scenario: Scenario) -> Row:
 
     def shows(threads: Sequence[str]) -> bool:
         fewer = _answer(scenario, threads) if threads else None
-        return fewer is not None and _rule(fewer) == worst.rule and bool(fewer.races) == raced
+        if fewer is None or fewer.worst is None:
+            return False
+        return fewer.worst.rule == worst.rule and bool(fewer.races) == raced
 
     replay = _replay(scenario, shrunk(scenario.steps, shows))
     return row | {"rule": worst.rule or None, "verdict": printable(worst.message), "replay": replay}
@@ -69,10 +71,6 @@ def _replay(scenario: Scenario, threads: Sequence[str]) -> str:
     options = [word for thread in threads for word in ("--thread", thread)]
     words = ["drmemctl", "explore", scenario.capture, *options, *scenario.options(), "--locking", scenario.policy]
     return printable(shlex.join(words))
-
-
-def _rule(policy_answer: PolicyAnswer) -> str:
-    return "" if policy_answer.worst is None else policy_answer.worst.rule
 
 
 def _answer(scenario: Scenario, threads: Sequence[str]) -> PolicyAnswer:

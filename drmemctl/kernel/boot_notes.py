@@ -36,7 +36,7 @@ def _about_the_limit(tree: Tree, cmdline: str, profile: Profile) -> Iterator[str
     limit = memory_size(cmdline)
     if limit and profile.has(CRASHKERNEL_RAISES_LIMIT):
         crash = crash_kernel(cmdline, cma=profile.has(CRASHKERNEL_CMA_SUFFIX))
-        if options(cmdline, "crashkernel") and (crash is None or crash[1] is None):
+        if options(cmdline, "crashkernel") and (crash is None or crash.base is None):
             yield "crashkernel= may raise the limit of mem=: by how much is worked out only for SIZE@ADDRESS"
     if limit and options(cmdline, "fadump"):
         yield "fadump= may raise the limit of mem=: that is not worked out"
