@@ -19,7 +19,7 @@ from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, is_removable, remove_lmb
-from drmemctl.kernel.lmb_range import base_and_drc_index, find_drc, find_range, passes_reserved
+from drmemctl.kernel.lmb_range import find_drc, find_range, identity, passes_reserved
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
 from drmemctl.model.run import DRC_INDEXES, Run
@@ -123,13 +123,13 @@ def _n_without_block(job: Job, run: Run, position: int) -> int:
 
 
 def _removed_by_count(job: Job, index: int) -> Task[None]:
-    base, drc_index = yield from base_and_drc_index(job, index)
+    base, drc_index = yield from identity(job, index)
     yield from release_drc(job, drc_index)
     job.tell(PREFIX + "Memory at {base:x} was hot-removed", base, drc_index)
 
 
 def _add_back(job: Job, index: int, template: str) -> Task[None]:
-    _, drc_index = yield from base_and_drc_index(job, index)
+    _, drc_index = yield from identity(job, index)
     if (yield from add_lmb(job, index, drc_index)):
         job.tell(f"{PREFIX}Failed to add {template}", 0, drc_index)
 
@@ -143,7 +143,7 @@ def remove_by_index(job: Job, drc_index: int) -> Task[int]:
     rc = yield from remove_lmb(job, index)
     if rc == 0:
         yield from release_drc(job, drc_index)
-    base, _ = yield from base_and_drc_index(job, index)
+    base, _ = yield from identity(job, index)
     _log_by_index(job, f"Failed to hot-remove memory at {base:x}" if rc else f"Memory at {base:x} was hot-removed")
     return rc
 
@@ -173,7 +173,7 @@ def readd_by_index(job: Job, drc_index: int) -> Task[int]:
         rc = yield from add_lmb(job, index, drc_index)
         if rc:
             yield from release_drc(job, drc_index)
-    base, _ = yield from base_and_drc_index(job, index)
+    base, _ = yield from identity(job, index)
     job.log.append(PREFIX + (f"Failed to update memory at {base:x}" if rc else f"Memory at {base:x} was updated"))
     return rc
 
@@ -204,14 +204,14 @@ def _next_assigned_in(job: Job, start: int, *, span: Span) -> tuple[int, int] | 
 
 
 def _removed_by_ic(job: Job, index: int) -> Task[None]:
-    base, drc_index = yield from base_and_drc_index(job, index)
+    base, drc_index = yield from identity(job, index)
     yield from release_drc(job, drc_index)
     job.tell(PREFIX + "Memory at {base:x} (drc index {drc:x}) was hot-removed", base, drc_index)
 
 
 def _roll_back(job: Job, index: int) -> Task[None]:
     if job.has(UNISOLATE_ON_ROLLBACK):
-        _, drc_index = yield from base_and_drc_index(job, index)
+        _, drc_index = yield from identity(job, index)
         yield from unisolate_drc(job, drc_index)
     drc_field = "{swapped:x}" if job.has(SWAPPED_DRC_INDEXES) else "{drc:x}"
     yield from _add_back(job, index, f"LMB, drc index {drc_field}")

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
+from drmemctl.arguments import checked, input_or_bytes
 from drmemctl.defect import Defect
 from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats.fdt_header import MAGIC
@@ -50,6 +51,7 @@ _FOREIGN = {
 }
 
 
+@checked(source=input_or_bytes)
 def load(source: str | os.PathLike[str] | bytes) -> Tree:
     """Return the device tree of any kind of input, recognised by its content.
 

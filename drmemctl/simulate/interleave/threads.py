@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from drmemctl.kernel import plugins
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task
 from drmemctl.simulate.files import Files
@@ -73,7 +74,7 @@ def _thread(text: str, base: Tree, files: Files, policy: Policy) -> Thread:
     if not steps:
         return Thread(KDUMP, _kdump, _RELOAD, frozenset(), endless=True)
     circumstances = Circumstances(base, files, alone=False, drains=policy.drains, hotplug_lock=policy.hotplug)
-    tasks = [step.task(circumstances) for step in steps]
+    tasks = [plugins.task_maker(step, circumstances) for step in steps]
     touches = Footprint()
     for step in steps:
         touches |= step.touches
