@@ -19,7 +19,7 @@ from drmemctl.tree.node import Tree
 
 
 class CmaState(StrEnum):
-    """What becomes of the request."""
+    """Whether the kernel reserves the memory that `crashkernel=SIZE,cma` asks for."""
 
     RESERVED = "reserved"
     IGNORED = "ignored"
@@ -38,17 +38,17 @@ CONSEQUENCES = {
         "nothing is reserved, also not what an earlier crashkernel= asks for",
     ),
 }
-"""What follows, in sentences."""
+"""What follows from each state: sentences for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class CrashCma:
-    """A request for such memory.
+    """A `crashkernel=SIZE,cma` of the command line, and what this kernel does with it.
 
     Attributes:
-        size: the bytes that the last one asks for.
-        state: what becomes of it.
-        why: the release that decides, in words.
+        size: bytes of the last such option.
+        state: whether they are reserved.
+        why: the releases and commits that decide it, a sentence.
 
     """
 
@@ -58,12 +58,12 @@ class CrashCma:
 
     @classmethod
     def of(cls, tree: Tree, profile: Profile) -> CrashCma | None:
-        """Return what the kernel makes of the command line of a tree; None where it asks for none."""
+        """Return what the kernel does with the last `,cma` option of /chosen/bootargs; None without one."""
         cmdline = command_line(tree)
         requests = [value for value in options(cmdline, "crashkernel") if value.endswith(CMA)]
         if not requests:
             return None
-        size, _ = memparse(requests[-1])
+        size = memparse(requests[-1]).size
         if profile.has(CRASHKERNEL_CMA):
             state = CmaState.RESERVED if size else CmaState.IGNORED
             return cls(size, state, "powerpc asks for its size from 6.19 on (b4a96ab50f36)")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from drmemctl.errors import NotInTreeError
 from drmemctl.kernel.kdump import CrashMemory
@@ -65,7 +66,7 @@ _ONCE_MORE = {
 
 
 class KeptBy(StrEnum):
-    """Who makes what is dumped follow what memory there is."""
+    """Who keeps the list of dumped ranges up to date as memory comes and goes."""
 
     KERNEL = "kernel"
     SECOND_KERNEL = "second-kernel"
@@ -74,21 +75,21 @@ class KeptBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rearm:
-    """What became of an armed dump.
+    """Whether an armed dump (a loaded crash kernel, or a registered fadump) has to be armed again, and why.
 
     Attributes:
         needed: whether it has to be armed again.
-        kept_by: who makes it follow.
-        why: what that goes by, in words.
-        events: how often a memory block came online or went offline since it was armed.
-        came: LMBs whose memory is there since then.
-        went: LMBs whose memory was there and is not any more.
-        lacks: LMBs that it does not dump and should.
-        stale: LMBs that it would dump though their memory is gone.
-        command: what arms it again.
-        flag: the file of sysfs by which user space knows.
-        flag_value: what is in it; None: this kernel has no such file.
-        notes: defects of this kernel that do not ask for it.
+        kept_by: who keeps its list of ranges up to date.
+        why: the reason for `needed`, a sentence.
+        events: MEM_ONLINE and MEM_OFFLINE events of memory blocks since it was armed.
+        came: LMBs whose memory was added since then.
+        went: LMBs whose memory was removed since then.
+        lacks: LMBs with memory that it does not dump.
+        stale: LMBs that it would dump though their memory is removed.
+        command: the shell command that arms it again.
+        flag: path of the sysfs file that tells user space whether the kernel keeps it up to date.
+        flag_value: content of that file; None: this kernel has no such file.
+        notes: defects of this kernel for which it need not be armed again.
 
     """
 
@@ -111,12 +112,12 @@ class Rearm:
     def of_crash_kernel(
         cls, session: Session, route: Route, memory: CrashMemory | None = None, *, hotplug: bool = False
     ) -> Rearm:
-        """Return what became of the crash kernel in the traced steps of a session.
+        """Judge a crash kernel that was loaded before the (traced) steps of a session.
 
         Args:
             session: the steps.
-            route: how it was loaded.
-            memory: what is reserved for it; None for what the tree's /chosen says.
+            route: the system call that loaded it.
+            memory: the memory reserved for it; None: as /chosen of the tree says.
             hotplug: whether kexec-tools loaded it with --hotplug.
 
         """
@@ -131,62 +132,95 @@ class Rearm:
             )
         came, went = events.came_and_went()
         stale = tuple(events.lmbs((block, block + 1) for block in sorted(events.quiet)))
-        defect, notes = _defects(session, events, route, memory)
-        why = defect or (_QUIETLY_GONE if stale else _IN_PLACE if events.count else _NOTHING)
-        lost = came if defect == _NO_ROOM else ()
+        defect, notes = _update_defects(session, events, route, memory)
+        is_unchanged = defect == _NO_ROOM  # the elfcorehdr lists the memory of when it was loaded
         return cls(
-            bool(defect or stale),
-            KeptBy.KERNEL,
-            why,
-            events.count,
-            came,
-            went,
-            lost,
-            went if defect == _NO_ROOM else stale,
-            command,
-            MEMORY_FLAG,
-            flag,
-            notes,
+            needed=bool(defect or stale),
+            kept_by=KeptBy.KERNEL,
+            why=defect or (_QUIETLY_GONE if stale else _IN_PLACE if events.count else _NOTHING),
+            events=events.count,
+            came=came,
+            went=went,
+            lacks=came if is_unchanged else (),
+            stale=went if is_unchanged else stale,
+            command=command,
+            flag=MEMORY_FLAG,
+            flag_value=flag,
+            notes=notes,
         )
 
     @classmethod
     def of_fadump(cls, session: Session) -> Rearm:
-        """Return what became of the dump that is registered with firmware in the traced steps of a session."""
+        """Judge a dump that was registered with firmware before the (traced) steps of a session."""
         events, command = MemoryEvents.of(session), "echo 1 > /sys/kernel/fadump/registered"
         if not session.simulation.profile.has(FADUMP_HOTPLUG):
             return cls._kept_by_nobody(events, _AT_REGISTRATION, command, FADUMP_FLAG, None)
-        keeper, (came, went) = KeptBy.SECOND_KERNEL, events.came_and_went()
-        return cls(False, keeper, _BY_SECOND_KERNEL, events.count, came, went, (), (), command, FADUMP_FLAG, 1)
+        came, went = events.came_and_went()
+        return cls(
+            needed=False,
+            kept_by=KeptBy.SECOND_KERNEL,
+            why=_BY_SECOND_KERNEL,
+            events=events.count,
+            came=came,
+            went=went,
+            lacks=(),
+            stale=(),
+            command=command,
+            flag=FADUMP_FLAG,
+            flag_value=1,
+        )
 
     @classmethod
     def _kept_by_nobody(
         cls, events: MemoryEvents, why: str, command: str, flag: str, flag_value: int | None
     ) -> Rearm:
+        """Return the judgement where the list of ranges stays as it was when the dump was armed."""
         came, went = events.came_and_went()
         needed = bool(came or went)
         if not needed:
             why = why + _AS_BEFORE if events.count else _NOTHING
-        return cls(needed, KeptBy.NOBODY, why, events.count, came, went, came, went, command, flag, flag_value)
+        return cls(
+            needed=needed,
+            kept_by=KeptBy.NOBODY,
+            why=why,
+            events=events.count,
+            came=came,
+            went=went,
+            lacks=came,
+            stale=went,
+            command=command,
+            flag=flag,
+            flag_value=flag_value,
+        )
 
 
-def _defects(
+class _UpdateDefects(NamedTuple):
+    """Defects of an elfcorehdr that the kernel wrote anew: the one to load again for ("" for none), and others."""
+
+    load_again_for: str
+    notes: tuple[str, ...]
+
+
+def _update_defects(
     session: Session, events: MemoryEvents, route: Route, memory: CrashMemory | None
-) -> tuple[str, tuple[str, ...]]:
-    """Return why a crash kernel that the kernel keeps up is wrong all the same, if it is, and what to know."""
+) -> _UpdateDefects:
+    """Return the defects of the elfcorehdr that the last event wrote (`update_crash_elfcorehdr`)."""
     if not events.count:
-        return "", ()
+        return _UpdateDefects("", ())
     profile = session.simulation.profile
     notes = () if profile.has(CRASH_BACKUP_OFFSET) else (_FIRST_64K + _ONCE_MORE[route],)
     regions = events.regions(session)
     if len(regions) + _FURTHER_RANGES > _MOST_RANGES:
-        return _NO_ROOM, notes
-    if not events.splits(regions, _end_of(session, memory)):
-        return "", notes
-    return ("", (*notes, _BYTE)) if profile.has(CRASH_RANGE_SPLIT) else (_SPLIT, notes)
+        return _UpdateDefects(_NO_ROOM, notes)
+    if not events.splits(regions, _crash_memory_end(session, memory)):
+        return _UpdateDefects("", notes)
+    if profile.has(CRASH_RANGE_SPLIT):
+        return _UpdateDefects("", (*notes, _BYTE))
+    return _UpdateDefects(_SPLIT, notes)
 
 
-def _end_of(session: Session, memory: CrashMemory | None) -> int:
-    """Return where the crash kernel's own memory ends, 0 where that is not known."""
+def _crash_memory_end(session: Session, memory: CrashMemory | None) -> int:
+    """Return the address where the crash kernel's own memory ends, 0 where the tree does not say it."""
     try:
         return (memory or CrashMemory.from_tree(session.simulation.tree)).end
     except NotInTreeError:
