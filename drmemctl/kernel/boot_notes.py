@@ -28,7 +28,7 @@ def boot_notes(tree: Tree, profile: Profile) -> list[str]:
 def _about_cma(tree: Tree, profile: Profile) -> Iterator[str]:
     cma = CrashCma.of(tree, profile)
     if cma is not None and cma.state is CmaState.RESERVED:
-        yield "crashkernel=SIZE,cma keeps LMBs with a part of that memory from leaving: where it is is not worked out"
+        yield "crashkernel=SIZE,cma keeps LMBs with a part of that memory from leaving; it may lie anywhere"
     elif cma is not None and cma.state is CmaState.REFUSED:
         yield f"crashkernel=SIZE,cma has no memory reserved for a crash kernel: {cma.why}"
 
