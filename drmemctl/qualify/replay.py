@@ -127,13 +127,13 @@ def _unrecorded(simulation: Simulation, step: dict[str, Any]) -> None:
 _UPDATES = (UPDATE_NODES, UPDATE_PROPERTIES)
 
 
-def calls_asked(asked: Iterable[dict[str, Any]]) -> list[str]:
+def calls_asked(calls: Iterable[dict[str, Any]]) -> list[str]:
     """Return the calls for updates of the tree that a kernel was seen to make, with the phandles of nodes."""
     return [
         f"{entry['call']} {int(entry['request'][:8], 16):#x}"
         if entry["call"] == UPDATE_PROPERTIES
         else entry["call"]
-        for entry in asked
+        for entry in calls
     ]
 
 
