@@ -20,11 +20,7 @@ from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.blocks_at_boot import blocks_of
 from drmemctl.kernel.boot_faults import deadly_faults
 from drmemctl.kernel.boot_input import boot_associativity, read_drmem
-from drmemctl.kernel.capabilities import (
-    BLOCKS_LISTED_TWICE,
-    DRMEM_ARRAY,
-    LMB_SIZE_U32,
-)
+from drmemctl.kernel.capabilities import BLOCKS_LISTED_TWICE, DRMEM_ARRAY, LMB_SIZE_U32
 from drmemctl.kernel.cmdline import command_line, options
 from drmemctl.kernel.distances import boot_distances
 from drmemctl.kernel.early_memory import EarlyMemory

@@ -11,12 +11,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report
-from drmemctl.output.check import (
-    CheckView,
-    in_lines,
-    summary,
-    unjudged_error,
-)
+from drmemctl.output.check import CheckView, in_lines, summary, unjudged_error
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe, worded
 from drmemctl.tree.source import file_of

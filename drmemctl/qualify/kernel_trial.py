@@ -22,14 +22,7 @@ from drmemctl.qualify.monitor import OracleError
 from drmemctl.qualify.qtest import FIRST_LMB
 from drmemctl.qualify.recorder import recorded_in, root_files
 from drmemctl.qualify.records import Record
-from drmemctl.qualify.replay import (
-    Replayed,
-    calls_asked,
-    calls_made,
-    recorded_state,
-    simulated,
-    step_differences,
-)
+from drmemctl.qualify.replay import Replayed, calls_asked, calls_made, recorded_state, simulated, step_differences
 from drmemctl.qualify.scripted_rtas import can_migrate
 from drmemctl.qualify.streams import STREAMS, Migrations
 from drmemctl.qualify.trial import Difference, Trial, file_name

@@ -13,14 +13,7 @@ from functools import partial
 from drmemctl.errors import InputError
 from drmemctl.formats.fdt_header import MAGIC
 from drmemctl.tree.builder import shown
-from drmemctl.tree.finder import (
-    ARCHIVE,
-    Finder,
-    TreeRoot,
-    inside_named_tree,
-    only_tree,
-    several_trees,
-)
+from drmemctl.tree.finder import ARCHIVE, Finder, TreeRoot, inside_named_tree, only_tree, several_trees
 from drmemctl.tree.limits import LIMITS, too_large
 from drmemctl.tree.members import Member, Read, assembled, no_content
 from drmemctl.tree.node import Tree
