@@ -42,7 +42,7 @@ COUNTED = (
     *("api", "check", "formats", "hypervisor", "kernel", "memory", "simulate", "tree"),
     *("cli/test_capture", "cli/test_dump", "cli/test_hostile_roots", "cli/test_prop"),
 )
-"""Where the tests of the layers begin that are held to a share of branches, and of what runs through these layers."""
+"""How paths of tests begin whose layers are held to a share of branches, or that run through these layers."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
