@@ -25,18 +25,7 @@ if TYPE_CHECKING:
 
     from drmemctl.api.act import explore, kdump, kexec, memblock, removable, repair
     from drmemctl.api.judge import decode, encode
-    from drmemctl.api.look import (
-        address_map,
-        assoc,
-        blocks,
-        convert,
-        dtb,
-        dts,
-        history,
-        lmb,
-        numa,
-        overview,
-    )
+    from drmemctl.api.look import address_map, assoc, blocks, convert, dtb, dts, history, lmb, numa, overview
     from drmemctl.api.take import CapturedFiles, capture, capture_dump, report, watch
     from drmemctl.check.decoding import Decoding
     from drmemctl.check.finding import Finding

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from drmemctl.api.kernels import profile_for
 from drmemctl.api.words import check_word
+from drmemctl.arguments import checked
 from drmemctl.simulate.session import Steps, simulate, steps_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Kernel = str | Profile | None
 
 
+@checked()
 def repair(
     tree: Tree,
     steps: Steps = (),
@@ -43,6 +45,7 @@ def repair(
     return repair(simulate(tree, steps, kernel=kernel, hypervisor=hypervisor, findings=False).simulation, goal)
 
 
+@checked()
 def removable(
     tree: Tree,
     steps: Steps = (),
@@ -59,6 +62,7 @@ def removable(
     return Removable.of(simulate(tree, steps, kernel=kernel, hypervisor=hypervisor, findings=False).simulation)
 
 
+@checked()
 def memblock(
     tree: Tree,
     steps: Steps = (),
@@ -86,6 +90,7 @@ def memblock(
     return memory_after(memory, session.simulation)
 
 
+@checked()
 def kexec(
     tree: Tree,
     steps: Steps = (),
@@ -116,6 +121,7 @@ def kexec(
     return NextKernel.of(session, purpose, load)
 
 
+@checked()
 def kdump(
     tree: Tree,
     steps: Steps = (),
@@ -152,6 +158,7 @@ def kdump(
     return CrashKernel.after(session, load)
 
 
+@checked()
 def explore(
     tree: Tree,
     threads: Sequence[str],

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drmemctl.arguments import checked
+
 if TYPE_CHECKING:
     from drmemctl.check.decoding import Decoding
     from drmemctl.kernel.profiles import Profile
     from drmemctl.tree.node import Tree
 
 
+@checked()
 def decode(
     kind: str,
     data: bytes,
@@ -44,6 +47,7 @@ def decode(
     return Decoding.of(kind, stream, profile(kernel) if isinstance(kernel, str) else kernel)
 
 
+@checked()
 def encode(kind: str, document: bytes, *, source: str = "<bytes>") -> bytes:
     """Return the bytes of answers that are JSON, as `drmemctl decode --format json` prints them."""
     from drmemctl.formats.rtas_document import encoded

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from drmemctl.api.kernels import profile_for, reading
 from drmemctl.api.words import check_word
+from drmemctl.arguments import checked, whole
 from drmemctl.formats.dynamic_memory import NODE
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Kernel = str | Profile | None
 
 
+@checked()
 def overview(tree: Tree, *, kernel: Kernel = None) -> Overview:
     """Return a partition at a glance, as `drmemctl show` has it: machine, features, memory by state and node.
 
@@ -42,6 +44,7 @@ def overview(tree: Tree, *, kernel: Kernel = None) -> Overview:
     return Overview.from_tree(tree, counted(tree, Plan(kernel=choice.judged)), affinity_rules(choice.profile))
 
 
+@checked()
 def lmb(tree: Tree, *, kernel: Kernel = None, origin: Literal["tree", "array", "boot"] = "tree") -> LmbTable:
     """Return the LMBs with their nodes, as `drmemctl lmb` has them.
 
@@ -64,6 +67,7 @@ def lmb(tree: Tree, *, kernel: Kernel = None, origin: Literal["tree", "array", "
     return table.with_nodes(Associativity.from_tree(tree, reading(tree, kernel).rules))
 
 
+@checked()
 def address_map(tree: Tree, *, kernel: Kernel = None) -> AddressMap:
     """Return what is at each address, as `drmemctl map` draws it."""
     from drmemctl.model.address_map import AddressMap
@@ -72,6 +76,7 @@ def address_map(tree: Tree, *, kernel: Kernel = None) -> AddressMap:
     return AddressMap.of(Memory.from_tree(tree, reading(tree, kernel).rules))
 
 
+@checked(limit=whole(1))
 def assoc(tree: Tree, *, kernel: Kernel = None, limit: int = 65_536) -> LookupUsage:
     """Return the lookup arrays and who uses each; `LimitError` for more than `limit` of them."""
     from drmemctl.model.associativity import Associativity
@@ -82,6 +87,7 @@ def assoc(tree: Tree, *, kernel: Kernel = None, limit: int = 65_536) -> LookupUs
     return LookupUsage.of(Drmem.from_tree(tree), associativity, limit)
 
 
+@checked()
 def numa(tree: Tree, *, kernel: Kernel = None) -> NumaLayout:
     """Return the NUMA nodes that Linux makes: memory, CPUs, and the distances between them."""
     from drmemctl.model.numa import NumaLayout
@@ -89,6 +95,7 @@ def numa(tree: Tree, *, kernel: Kernel = None) -> NumaLayout:
     return NumaLayout.from_tree(tree, reading(tree, kernel).rules)
 
 
+@checked()
 def blocks(tree: Tree, *, kernel: Kernel = None, cmdline: str | None = None) -> BootBlocks:
     """Return the memory blocks after boot, of a capture those that sysfs lists."""
     from drmemctl.kernel.cmdline import with_command_line
@@ -98,6 +105,7 @@ def blocks(tree: Tree, *, kernel: Kernel = None, cmdline: str | None = None) -> 
     return BootBlocks.of(tree, profile_for(tree, kernel))
 
 
+@checked(limit=whole(1))
 def history(
     tree: Tree, path: str = NODE, name: str | None = None, *, kernel: Kernel = None, limit: int = 100
 ) -> History:
@@ -116,6 +124,7 @@ def history(
     return history(tree, past_place(tree, path, name), profile_for(tree, kernel), limit)
 
 
+@checked()
 def convert(tree: Tree, to: Literal["v1", "v2"], *, limit: int | None = None) -> Conversion:
     """Return the tree with its LMBs in the property of another version, and what that one has no room for.
 
@@ -127,6 +136,7 @@ def convert(tree: Tree, to: Literal["v1", "v2"], *, limit: int | None = None) ->
     return convert(tree, to, DEFAULT_LIMIT if limit is None else limit)
 
 
+@checked()
 def dtb(tree: Tree) -> bytes:
     """Return a tree as a flattened blob of version 17; `WriteError` for what that cannot hold."""
     from drmemctl.tree.writer import fdt_pieces
@@ -134,6 +144,7 @@ def dtb(tree: Tree) -> bytes:
     return b"".join(fdt_pieces(tree))
 
 
+@checked()
 def dts(tree: Tree) -> str:
     """Return a tree as source that dtc reads; `WriteError` for what that cannot hold."""
     from drmemctl.tree.writer import dts_pieces

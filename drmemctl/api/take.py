@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from drmemctl.arguments import checked, text
+
 if TYPE_CHECKING:
     from drmemctl.compare.watching import Look, SystemChange
     from drmemctl.kernel.profiles import Profile
@@ -31,6 +33,7 @@ class CapturedFiles:
     def __repr__(self) -> str:
         return f"<CapturedFiles: {len(self.files):,} files, {sum(len(data) for _, data in self.files):,} bytes>"
 
+    @checked(name=text)
     def to_bytes(self, name: str = ".tar.gz") -> bytes:
         """Return it as an archive, compressed as a file's name says: .tar.gz, .tar.xz, .tar.zst, .tar."""
         from drmemctl.tree.capture import archive, compressed
@@ -45,6 +48,7 @@ class CapturedFiles:
         return load(self.to_bytes(".tar"))
 
 
+@checked()
 def capture(root: str = "/", *, redact: bool = False, when: int | None = None) -> CapturedFiles:
     """Capture a machine: device tree, memory blocks, nodes, messages about memory. It only reads.
 
@@ -56,10 +60,11 @@ def capture(root: str = "/", *, redact: bool = False, when: int | None = None) -
     """
     from drmemctl.tree.capture import captured
 
-    now = _now(when)
-    return CapturedFiles(tuple(captured(root.rstrip("/"), now, redact=redact)), now)
+    seconds = _now(when)
+    return CapturedFiles(tuple(captured(root.rstrip("/"), seconds, redact=redact)), seconds)
 
 
+@checked()
 def capture_dump(source: str, *, redact: bool = False, when: int | None = None) -> CapturedFiles:
     """Capture what a dump of a kernel's memory holds: for every command as good as the dump itself."""
     from contextlib import suppress
@@ -90,6 +95,7 @@ def _now(when: int | None) -> int:
     return int(time.time()) if when is None else when
 
 
+@checked()
 def watch(
     root: str = "/", *, interval: float = 2.0, count: int | None = None
 ) -> Iterator[tuple[float, Look, list[SystemChange]]]:
@@ -99,6 +105,7 @@ def watch(
     return looks(root, interval, count)
 
 
+@checked()
 def report(
     tree: Tree,
     after: Tree | None = None,

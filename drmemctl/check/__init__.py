@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from drmemctl.arguments import checked
+
 if TYPE_CHECKING:
     from drmemctl.check.finding import Finding
     from drmemctl.tree.node import Tree
 
 
 class _Callable(ModuleType):
+    @checked()
     def __call__(
         self,
         tree: Tree,

@@ -12,7 +12,7 @@ from drmemctl.model.run import is_assigned
 from drmemctl.tree.source import file_of
 
 if TYPE_CHECKING:
-    from drmemctl.check.finding import Finding, LmbRange
+    from drmemctl.check.finding import Finding
     from drmemctl.check.subject import Subject
 
 _MOST = 4
@@ -71,7 +71,10 @@ def _with_block(finding: Finding, subject: Subject) -> Iterator[str]:
     """Yield the same, or what puts a block into the state that its LMB is in."""
     blocks, size = subject.running.blocks, subject.running.block_size
     lmb_size = subject.table.lmb_size or 0
-    lmbs = [(run.base + index * lmb_size, run.flags) for run in _few(finding) for index in range(run.count)]
+    # No more than a person would type.
+    is_few = not finding.ranges_left_out and sum(run.count for run in finding.lmbs) <= _MOST
+    ranges = finding.lmbs if is_few else ()
+    lmbs = [(run.base + index * lmb_size, run.flags) for run in ranges for index in range(run.count)]
     lines = []
     if isinstance(blocks, dict) and size:
         for base, flags in lmbs:
@@ -80,12 +83,6 @@ def _with_block(finding: Finding, subject: Subject) -> Iterator[str]:
                 state = state_name(online=not block.online)
                 lines.append(f"echo {state} > /sys/devices/system/memory/memory{base // size}/state")
     yield from lines if lmbs and len(lines) == len(lmbs) else _repaired(finding, subject)
-
-
-def _few(finding: Finding) -> Iterator[LmbRange]:
-    """Return the ranges of LMBs of a finding, none where they are more than a person would type."""
-    if not finding.ranges_left_out and sum(run.count for run in finding.lmbs) <= _MOST:
-        yield from finding.lmbs
 
 
 def _always(line: str) -> _Remedy:

@@ -5,14 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from drmemctl.kernel.capabilities import (
-    AA_SYNC,
-    BLOCK_SIZE_U32,
-    CURRENT_DOMAINS,
-    DRMEM_ARRAY,
-    FORM2,
-    LMB_SIZE_U32,
-)
+from drmemctl.kernel.capabilities import AA_SYNC, BLOCK_SIZE_U32, CURRENT_DOMAINS, DRMEM_ARRAY, FORM2, LMB_SIZE_U32
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.profiles import Profile
 

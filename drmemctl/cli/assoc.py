@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import (
-    color_option,
-    format_option,
-    limit_option,
-    open_tree,
-    report_defects,
-    tree_argument,
-)
+from drmemctl.cli.common import color_option, format_option, limit_option, open_tree, report_defects, tree_argument
 from drmemctl.cli.kernel_options import kernel_option, reading_of
 from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.model.sizes import LISTS

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from drmemctl.cli.common import Decorator
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -20,8 +21,6 @@ else:
     # Of the releases of Click that will do, only the later ones have types that take a parameter.
     _Type = click.ParamType
 
-T = TypeVar("T")
-
 _MOST = 1000
 """Values of a list: a command line has no more."""
 
@@ -29,7 +28,7 @@ _SIZE = re.compile(r"(.*?)([kmgtp]?)\Z", re.IGNORECASE)
 
 
 class Listed(_Type):
-    """Values of a type, with commas between them; the option gets tuples, which `flat` puts together."""
+    """Values of a type, with commas between them; the option gets tuples."""
 
     def __init__(self, kind: _Type) -> None:
         self._kind = kind
@@ -89,6 +88,14 @@ def _address(text: str) -> int:
     return address
 
 
-def flat(lists: Iterable[tuple[T, ...]]) -> tuple[T, ...]:
-    """Return the values of an option that was given several times."""
-    return tuple(chain.from_iterable(lists))
+def listed_option(name: str, parameter: str, metavar: str, kind: _Type, about: str) -> Decorator:
+    """Return an option that takes values with commas between them and may be repeated; it hands on all of them."""
+
+    def together(
+        _ctx: click.Context, _param: click.Parameter, lists: tuple[tuple[Any, ...], ...]
+    ) -> tuple[Any, ...]:
+        return tuple(chain.from_iterable(lists))
+
+    return click.option(
+        name, parameter, metavar=metavar, multiple=True, type=Listed(kind), callback=together, help=about
+    )

@@ -17,7 +17,7 @@ from drmemctl.cli.common import (
     tree_argument,
 )
 from drmemctl.cli.kernel_options import kernel_option, reading_of
-from drmemctl.cli.lists import Addresses, Listed, flat
+from drmemctl.cli.lists import Addresses, listed_option
 from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen, say
 from drmemctl.wording import count_of
@@ -39,42 +39,27 @@ Examples:
 """
 
 
+_STATES = ("assigned", "free", "reserved", "hot-removable")
+
+
 @click.command(
     "lmb", cls=TableCommand.of("drmemctl.output.lmb:COLUMNS"), short_help="Show the LMB table.", epilog=_EXAMPLE
 )
 @tree_argument()
 @click.option("--expand", is_flag=True, help="A line for every LMB instead of every run.")
-@click.option(
-    "--node",
-    "nodes",
-    metavar="N,...",
-    multiple=True,
-    type=Listed(click.IntRange(-1)),
-    help="Only LMBs of these Linux nodes (-1: those without one).",
+@listed_option(
+    "--node", "nodes", "N,...", click.IntRange(-1), "Only LMBs of these Linux nodes (-1: those without one)."
 )
-@click.option(
-    "--drc",
-    "drc_indexes",
-    metavar="DRC,...",
-    multiple=True,
-    type=Listed(DrcIndex()),
-    help="Only these DRC indexes.",
-)
-@click.option(
+@listed_option("--drc", "drc_indexes", "DRC,...", DrcIndex(), "Only these DRC indexes.")
+@listed_option(
     "--address",
     "addresses",
-    metavar="A[-B],...",
-    multiple=True,
-    type=Listed(Addresses()),
-    help="Only LMBs that hold this address, or any from A up to B: 0x40000000, 1G, 1G-2G.",
+    "A[-B],...",
+    Addresses(),
+    "Only LMBs that hold this address, or any from A up to B: 0x40000000, 1G, 1G-2G.",
 )
-@click.option(
-    "--state",
-    "states",
-    metavar="STATE,...",
-    multiple=True,
-    type=Listed(click.Choice(["assigned", "free", "reserved", "hot-removable"])),
-    help="Only assigned, free, reserved or hot-removable LMBs.",
+@listed_option(
+    "--state", "states", "STATE,...", click.Choice(_STATES), "Only assigned, free, reserved or hot-removable LMBs."
 )
 @click.option(
     "--from",
@@ -92,10 +77,10 @@ Examples:
 def command(
     tree: str,
     expand: bool,
-    nodes: tuple[tuple[int, ...], ...],
-    drc_indexes: tuple[tuple[int, ...], ...],
-    addresses: tuple[tuple[AddressRange, ...], ...],
-    states: tuple[tuple[str, ...], ...],
+    nodes: tuple[int, ...],
+    drc_indexes: tuple[int, ...],
+    addresses: tuple[AddressRange, ...],
+    states: tuple[str, ...],
     origin: str,
     limit: int,
     kernel: Profile | None,
@@ -120,7 +105,7 @@ def command(
     associativity = Associativity.from_tree(device_tree, reading.rules)
     table = _table_of(origin, device_tree, drmem)
     n_lmbs = table.n_lmbs
-    selection = Selection(flat(nodes), flat(drc_indexes), flat(addresses), flat(states))
+    selection = Selection(nodes, drc_indexes, addresses, states)
     table = selection.of(table, associativity)
     if format != "text":
         check_listed(len(table.runs), associativity, device_tree.source)

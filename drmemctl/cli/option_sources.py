@@ -17,10 +17,10 @@ PREFIX = "DRMEMCTL"
 IN_FILES = frozenset(
     """
     --all --allow-cut --allow-no-drmem --bytes --cmdline --color --count --depth --diff --drc --expand --fail-on
-    --family --for --format --from --goal --hypervisor --interval --kernel --limit --load --locking --max-memory
-    --max-seconds --max-states --no-decode --no-pager --node --noheadings --output --output-all --page --pairs
-    --partition --producer --quiet --redact --show --sort --state --statistics --title --to --trace --until --width
-    --with --without --address --crashkernel --jobs --select --ignore --severity --search
+    --family --for --format --from --goal --hotplug --hypervisor --interval --kernel --limit --load --locking
+    --max-memory --max-seconds --max-states --no-decode --no-pager --node --noheadings --output --output-all --page
+    --pairs --partition --producer --quiet --redact --show --sort --state --statistics --title --to --trace --until
+    --width --with --without --address --crashkernel --jobs --select --ignore --severity --search
     """.split()  # noqa: SIM905 - a list of fifty quoted words is no better to read
 )
 """What files of settings may set; `--output` where it names columns."""
@@ -96,7 +96,7 @@ def file_values(command: click.Command, table: Mapping[str, Any]) -> dict[str, F
         if option is None:
             from drmemctl.wording import did_you_mean, nearest
 
-            near = nearest(key, [name for name, known in by_key.items() if may_be_in_files(known)])
+            near = nearest(key, [name for name, option in by_key.items() if may_be_in_files(option)])
             raise SourceError(f"{key}: there is no such option{f'; {did_you_mean(near)}' if near else ''}")
         if not may_be_in_files(option):
             raise SourceError(f"{key}: no file can set this: {why_not(option)}; the command line can")

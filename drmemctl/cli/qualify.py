@@ -34,9 +34,10 @@ Examples:
   drmemctl qualify --vmlinux vmlinux --kernel 6.12 --seed 1 --random 20 -o trial
   drmemctl qualify --vmlinux vmlinux -f trial/seed-1.steps
 
-With --vmlinux the kernel is booted in QEMU and does requests, plugs and updates by firmware; each byte of the LMB
-properties, error number, log line and memory block is held against the simulation of the release that it says, or
-of --kernel. Without, QEMU's connectors are walked by qtest, live migration included.
+With --vmlinux the kernel is booted in QEMU and does requests, plugs, updates by firmware and, if its image has a
+symbol table, migrations with scripted answers of firmware; each byte of the LMB properties, error number, log line
+and memory block is held against the simulation of the release that it says, or of --kernel. Without, QEMU's
+connectors are walked by qtest, live migration included.
 
 Needs QEMU (qemu-system-ppc64) and, with --vmlinux, a ppc64el busybox that needs no library: Debian's is fetched
 unless --busybox names one. The exit code is 1 if something is not as simulated.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.boot_options import cmdline_option, say_not_shown, with_cmdline
+from drmemctl.cli.boot_options import cmdline_option, with_cmdline
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
-from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
+from drmemctl.cli.kernel_options import hypervisor_option, kernel_option
 from drmemctl.cli.plugin_options import plugin_option
-from drmemctl.cli.steps import steps_argument
+from drmemctl.cli.steps import parse_steps, session_on, steps_argument
 from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen, say
 
@@ -59,17 +59,13 @@ def command(
     table: how much can be taken from each node, and which requests take it, the first 64 tried on the simulation.
     The exit code is 1 if the kernel does not come up, or a STEP fails.
     """
-    from drmemctl.cli.steps import parse_steps, session_after
     from drmemctl.output.progress import working
     from drmemctl.output.removable import show_removable
     from drmemctl.output.text import safe
     from drmemctl.simulate.removable import Removable
 
     parsed = parse_steps(script, steps)
-    device_tree = with_cmdline(open_tree(tree), cmdline)
-    profile = kernel_of(device_tree, kernel)
-    say_not_shown(device_tree)
-    session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor))
+    session = session_on(with_cmdline(open_tree(tree), cmdline), parsed, kernel, hypervisor)
     with working("trying requests"):
         removable = Removable.of(session.simulation)
     show_removable(screen, removable, format)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.boot_options import say_not_shown
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
-from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
+from drmemctl.cli.kernel_options import hypervisor_option, kernel_option
 from drmemctl.cli.plugin_options import plugin_option
-from drmemctl.cli.steps import steps_argument
+from drmemctl.cli.steps import parse_steps, session_on, steps_argument
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -76,16 +75,12 @@ def command(
     fail on the way and what is so then. Where no request helps it says why, and whether a reboot does. The exit
     code is 1 if anything has to be repaired, or a STEP fails.
     """
-    from drmemctl.cli.steps import parse_steps, session_after
     from drmemctl.output.progress import working
     from drmemctl.output.repair import show_repair
     from drmemctl.simulate.repair import AGREES, repair
 
     parsed = parse_steps(script, steps)
-    device_tree = open_tree(tree)
-    profile = kernel_of(device_tree, kernel)
-    say_not_shown(device_tree)
-    session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor))
+    session = session_on(open_tree(tree), parsed, kernel, hypervisor)
     with working("looking for requests"):
         way_back = repair(session.simulation, goal)
     show_repair(screen, way_back, format)

@@ -11,7 +11,7 @@ from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.kernel_options import kernel_option
-from drmemctl.cli.lists import Listed, flat
+from drmemctl.cli.lists import listed_option
 from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen, say
 
@@ -33,21 +33,19 @@ Examples:
     short_help="List the rules that check and decode judge by.",
     epilog=_EXAMPLE,
 )
-@click.option(
+@listed_option(
     "--family",
     "families",
-    metavar="FAMILY,...",
-    multiple=True,
-    type=Listed(click.Choice(list(FAMILIES))),
-    help=f"Only the rules of these families: {', '.join(FAMILIES)}.",
+    "FAMILY,...",
+    click.Choice(list(FAMILIES)),
+    f"Only the rules of these families: {', '.join(FAMILIES)}.",
 )
-@click.option(
+@listed_option(
     "--severity",
     "severities",
-    metavar="SEVERITY,...",
-    multiple=True,
-    type=Listed(click.Choice([severity.value for severity in Severity])),
-    help="Only rules of this severity: error, warning, info.",
+    "SEVERITY,...",
+    click.Choice([severity.value for severity in Severity]),
+    "Only rules of this severity: error, warning, info.",
 )
 @click.option(
     "--search", metavar="TEXT", multiple=True, help="Only rules whose page has this text; repeated, all of them."
@@ -57,8 +55,8 @@ Examples:
 @table_options
 @color_option()
 def command(
-    families: tuple[tuple[str, ...], ...],
-    severities: tuple[tuple[str, ...], ...],
+    families: tuple[str, ...],
+    severities: tuple[str, ...],
     search: tuple[str, ...],
     kernel: Profile | None,
     format: str,
@@ -69,11 +67,10 @@ def command(
     from drmemctl.check.pages import pages
     from drmemctl.output.rules import COLUMNS, show_rules
 
-    wanted = flat(severities)
     listed = tuple(
         page
-        for page in pages(rule for rule in Plan(flat(families)).rules() if rule.kernels.include(kernel))
-        if (not wanted or page.severity in wanted) and all(map(page.mentions, search))
+        for page in pages(rule for rule in Plan(families).rules() if rule.kernels.include(kernel))
+        if (not severities or page.severity in severities) and all(map(page.mentions, search))
     )
     show_rules(screen, listed, format, table_choice(COLUMNS, format))
     if not listed:

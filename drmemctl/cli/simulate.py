@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from drmemctl.output.simulation_text import Detail
     from drmemctl.simulate.partition import Step
     from drmemctl.simulate.session import Session
-    from drmemctl.tree.node import Tree
 
 _EXIT_FAILED = 1
 
@@ -111,6 +110,8 @@ def command(
     """
     from drmemctl.cli.steps import parse_steps
     from drmemctl.output.simulation_text import Detail
+    from drmemctl.simulate.session import Session
+    from drmemctl.simulate.simulation import Simulation
 
     if replay is not None:
         if steps or script or interactive or format == "junit":
@@ -123,7 +124,7 @@ def command(
     device_tree = open_tree(tree)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
     say_not_shown(device_tree)
-    session = _session(device_tree, profile, named_hypervisor(hypervisor), traced=trace)
+    session = Session(Simulation(device_tree, profile, named_hypervisor(hypervisor)), traced=trace)
     detail = Detail(trace=trace, diff=show_diff, verbose=everything)
     if interactive:
         from drmemctl.cli.prompt import converse
@@ -145,13 +146,6 @@ def _check_options(tree: str, script: str | None, interactive: bool, format: str
 def _check_outputs(output: str | None, save_array: str | None) -> None:
     if output is not None and output == save_array:
         raise click.UsageError("-o and --save-array cannot be the same file.")
-
-
-def _session(tree: Tree, kernel: Profile, hypervisor: str | None, *, traced: bool) -> Session:
-    from drmemctl.simulate.session import Session
-    from drmemctl.simulate.simulation import Simulation
-
-    return Session(Simulation(tree, kernel, hypervisor), traced=traced)
 
 
 def run_steps(

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drmemctl.cli.boot_options import say_not_shown
 from drmemctl.cli.common import FILE, Decorator
+from drmemctl.cli.kernel_options import kernel_of, named_hypervisor
 from drmemctl.cli.option import LINES, RenamedOption
 from drmemctl.output.screen import say
 
@@ -179,6 +181,13 @@ def pointed(error: StepError) -> tuple[str, str]:
     after = safe(error.text[at : at + _AFTER], None)
     more = "..." if len(error.text) > at + _AFTER else ""
     return f"  {cut}{before}{after}{more}", f"  {' ' * len(cut + before)}^"
+
+
+def session_on(tree: Tree, steps: Iterable[Step], kernel: Profile | None, hypervisor: str | None) -> Session:
+    """Return the session after steps on a tree, by the kernel and hypervisor that options name."""
+    profile = kernel_of(tree, kernel)
+    say_not_shown(tree)
+    return session_after(tree, steps, profile, named_hypervisor(hypervisor))
 
 
 def session_after(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from drmemctl.arguments import checked
 from drmemctl.compare.lmbs import LmbChange, LmbDiff, compare_lmbs
 from drmemctl.compare.lookup import LookupDiff, compare_lookup
 from drmemctl.compare.numa import Fact, compare_numa
@@ -146,6 +147,7 @@ class Diff:
         )
 
 
+@checked()
 def diff(
     old: Tree,
     new: Tree,

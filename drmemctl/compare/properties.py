@@ -126,7 +126,8 @@ def _lone(pair: NodePair, everything: bool) -> Iterator[PropertyChange]:
     pending = [] if node is None else [(paths, node)]
     while pending:
         (old_path, new_path), node = pending.pop()
-        if everything or _matters(old_path if pair.old else new_path, node):
+        is_memory = _is_memory(old_path if pair.old else new_path, node)
+        if everything or is_memory or device_type(node) == "cpu":
             yield PropertyChange(change, old_path, new_path, nodes=_count(node), node=node)
         else:
             pending += (
@@ -309,8 +310,3 @@ def _is_memory(path: str, node: Node) -> bool:
     """Whether all of a node is about memory."""
     top = path.split("/")[1].partition("@")[0]
     return top in _RELATED_NODES or device_type(node) in ("memory", "ibm,pmemory")
-
-
-def _matters(path: str, node: Node) -> bool:
-    """Whether it matters that a node came or went."""
-    return _is_memory(path, node) or device_type(node) == "cpu"

@@ -19,7 +19,7 @@ from distributed import Client, Future, KilledWorker
 from drmemctl.fleet.cluster import ClusterError
 from drmemctl.fleet.dataset import DatasetWriter
 from drmemctl.fleet.work import Item
-from drmemctl.fleet.worker import InputLimits, Packed, judge, judge_alone, merged
+from drmemctl.fleet.worker import InputLimits, Packed, judge, judge_alone, merged_files
 
 _PARTS = 32
 """Parts that a run makes of few inputs, so that several workers have something to do."""
@@ -141,9 +141,9 @@ class Judging:
 
     def _workers(self) -> int:
         """Return how many batches are judged at a time; workers come and go."""
-        now = monotonic()
-        if now >= self._counted_at + _COUNTED_EVERY:
-            self._threads, self._counted_at = max(1, sum(self._client.nthreads().values())), now
+        seconds = monotonic()
+        if seconds >= self._counted_at + _COUNTED_EVERY:
+            self._threads, self._counted_at = max(1, sum(self._client.nthreads().values())), seconds
         return self._threads
 
     def _submit(self, work: Callable[..., Packed], batch: Batch) -> None:
@@ -183,7 +183,7 @@ class Judging:
 
     def _commit(self) -> None:
         if self._uncommitted:
-            self._writer.add(merged([packed for _, packed in self._uncommitted]))
+            self._writer.add(merged_files([packed for _, packed in self._uncommitted]))
             for _, packed in self._uncommitted:
                 self.outcomes.update(packed.outcomes)
             self._uncommitted.clear()

@@ -12,7 +12,7 @@ from drmemctl.fleet.scenario import Scenario, failed_row, row_of
 from drmemctl.hypervisor.inference import inferred_hypervisor
 from drmemctl.kernel.profiles import profile
 from drmemctl.simulate.interleave.answer import DeadKernelError, PolicyAnswer, Question, answer
-from drmemctl.simulate.interleave.policy import BY_NAME
+from drmemctl.simulate.interleave.policy import policy_named
 from drmemctl.simulate.interleave.search import Bounds
 from drmemctl.simulate.shrink import shrunk
 
@@ -59,7 +59,9 @@ def _explored(scenario: Scenario) -> Row:
 
     def shows(threads: Sequence[str]) -> bool:
         fewer = _answer(scenario, threads) if threads else None
-        return fewer is not None and _rule(fewer) == worst.rule and bool(fewer.races) == raced
+        if fewer is None or fewer.worst is None:
+            return False
+        return fewer.worst.rule == worst.rule and bool(fewer.races) == raced
 
     replay = _replay(scenario, shrunk(scenario.steps, shows))
     return row | {"rule": worst.rule or None, "verdict": printable(worst.message), "replay": replay}
@@ -71,12 +73,8 @@ def _replay(scenario: Scenario, threads: Sequence[str]) -> str:
     return printable(shlex.join(words))
 
 
-def _rule(policy_answer: PolicyAnswer) -> str:
-    return "" if policy_answer.worst is None else policy_answer.worst.rule
-
-
 def _answer(scenario: Scenario, threads: Sequence[str]) -> PolicyAnswer:
     tree = scenario.tree()
     machine = scenario.hypervisor or inferred_hypervisor(tree).name
     question = Question(tree, tuple(threads), profile(scenario.kernel), machine, Bounds(_STATES))
-    return answer(question, BY_NAME[scenario.policy])
+    return answer(question, policy_named(scenario.policy))

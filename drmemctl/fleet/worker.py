@@ -29,7 +29,7 @@ _AT_ONCE = 50
 
 
 _ALLOCATIONS = 100_000
-"""Between looking for cycles."""
+"""Allocations between two collections of cycles."""
 
 
 class InputLimits(NamedTuple):
@@ -116,7 +116,7 @@ def _chunks(rows_by_input: Iterable[Rows], number: int) -> Iterator[list[Rows]]:
         yield chunk
 
 
-def merged(batches: Sequence[Packed]) -> dict[str, bytes]:
+def merged_files(batches: Sequence[Packed]) -> dict[str, bytes]:
     """Return the files of a part that has several batches."""
     if len(batches) == 1:
         return batches[0].files

@@ -15,15 +15,41 @@ from drmemctl.errors import FormatError, LimitError
 _HEX = re.compile(r"[0-9a-fA-F]+\Z", re.ASCII)
 _OFFSET = re.compile(r"[0-9a-fA-F]{5,16}\Z", re.ASCII)
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\n\r\f"
+_CONTROL = bytes(set(range(0x20)) - set(_TEXT)) + b"\x7f"
+_IS_CONTROL = bytes(byte in _CONTROL for byte in range(256))
+_SOME = 16
+_BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _HINT = "give the bytes as they are, as plain hex, or as `xxd` or `hexdump -C` prints them"
 
 LARGEST = 16 << 20
 """Bytes that a text may stand for: `*` in a dump can mean any number."""
 
 
+def text_of(data: bytes) -> str | None:
+    """Return the text that bytes are, None where they are none: a work area, with its zeros, never is.
+
+    Text of another alphabet is text as well, that it may be told what is wrong with it. So is what Windows calls
+    Unicode, as which its shell writes what a command prints.
+    """
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if data.startswith(mark):
+            try:
+                return data.decode(encoding)
+            except UnicodeDecodeError:
+                return None
+    if not data or 1 in data.translate(_IS_CONTROL):
+        return None
+    others = len(data.translate(None, delete=_TEXT))
+    try:
+        return data.decode() if others * 2 <= len(data) else None
+    except UnicodeDecodeError:
+        # Latin-1 and its like; of a few bytes nobody can tell.
+        return data.decode("latin-1") if len(data) >= _SOME and others * 8 <= len(data) else None
+
+
 def is_text(data: bytes) -> bool:
-    """Whether all bytes are ASCII that one can print: a work area, with its zeros, never is."""
-    return bool(data) and not data.translate(None, delete=_TEXT)
+    """Whether bytes are text."""
+    return text_of(data) is not None
 
 
 @dataclass(frozen=True, slots=True)

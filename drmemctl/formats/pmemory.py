@@ -13,11 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from drmemctl.defect import Defect
-from drmemctl.formats.associativity import (
-    ASSOCIATIVITY,
-    AssociativityLists,
-    decode_associativity,
-)
+from drmemctl.formats.associativity import ASSOCIATIVITY, AssociativityLists, decode_associativity
 from drmemctl.formats.cells import decode_number
 from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.lists import judge_length

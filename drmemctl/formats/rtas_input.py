@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from drmemctl.errors import DrmemctlError, FormatError, InputError
-from drmemctl.formats.hex_text import is_text, parse_hex
+from drmemctl.formats.hex_text import parse_hex, text_of
 from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, WORK_AREA, Decoded, decode
 from drmemctl.formats.update_properties import UpdateProperties
 from drmemctl.json_input import parse_json
@@ -19,6 +19,18 @@ UPDATES = ("update-nodes", "update-properties")
 
 _TAKEN = {"update-nodes": (0, 1), "rtas-event": (0,), "configure-connector": (1, 2, 3)}
 """The statuses with which there is something to look at."""
+
+_OTHER_FILES = {
+    b"\xd0\x0d\xfe\xed": "a device tree",
+    b"\x7fELF": "an ELF file",
+    b"\x1f\x8b\x08": "what gzip made",
+    b"\xfd7zXZ\0": "what xz made",
+    b"\x28\xb5\x2f\xfd": "what zstd made",
+    b"BZh": "what bzip2 made",
+}
+"""How files begin that are named by mistake: an area begins with a DRC index or words of 0, an event with 6."""
+
+_HINT = "name the bytes of a work area or an event, not compressed; diff, tree and prop take device trees"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +73,12 @@ def read_answers(kind: str, data: bytes, source: str) -> list[Answer]:
     try:
         if not data:
             raise InputError("the file is empty")
-        if is_text(data):
-            text = data.decode("ascii")
+        text = text_of(data)
+        if text is not None:
             return _recorded(kind, text) if text.lstrip()[:1] in ("[", "{") else _split(kind, parse_hex(text))
+        for magic, form in _OTHER_FILES.items():
+            if data.startswith(magic):
+                raise FormatError(f"these are no answers of RTAS, but {form}", hint=_HINT)
         return _split(kind, data)
     except DrmemctlError as error:
         error.with_source(source)

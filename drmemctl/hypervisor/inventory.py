@@ -10,15 +10,7 @@ from itertools import count as counting
 
 from drmemctl.formats.drc import INDEXES, MY_DRC_INDEX, decode_drc_indexes
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, decode_drc_info
-from drmemctl.formats.dynamic_memory import (
-    ASSIGNED,
-    DRC_INVALID,
-    HOTREMOVABLE,
-    KERNEL_TOUCHED,
-    NODE,
-    RESERVED,
-    V2,
-)
+from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, HOTREMOVABLE, KERNEL_TOUCHED, NODE, RESERVED, V2
 from drmemctl.hypervisor.connectors import ConnectorRun, kind_of
 from drmemctl.hypervisor.machine import Device
 from drmemctl.model.associativity import Associativity

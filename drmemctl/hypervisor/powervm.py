@@ -32,10 +32,6 @@ _POOL = 1
 """The one device that stands for the pools of memory and of processors: every LMB and every CPU has it."""
 
 
-def _is_cpu(run: ConnectorRun) -> bool:
-    return kind_of(run.first).is_cpu
-
-
 @dataclass(frozen=True, slots=True)
 class Placement:
     """The associativity that the hypervisor's user gave some LMBs or CPUs, the newest last."""
@@ -80,7 +76,7 @@ class PowerVm(Machine):
         lmbs = lmb_runs(lmb_intervals(intervals, entries), assigned_devices(tree, entries))
         pooled = (replace(run, device=_POOL) for run in lmbs)
         other_connectors = (
-            replace(run, device=_POOL) if _is_cpu(run) else run for run in other_runs(tree, intervals)
+            replace(run, device=_POOL) if kind_of(run.first).is_cpu else run for run in other_runs(tree, intervals)
         )
         table, rows = lmb_table(tree), lookup_rows(tree)
         connectors = ConnectorTable.of([*pooled, *other_connectors])

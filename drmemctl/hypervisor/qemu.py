@@ -120,10 +120,10 @@ class Qemu(Machine):
     def from_tree(cls, tree: Tree, version: Version = MEASURED) -> Qemu:
         """Return the machine that would have handed out this tree."""
         intervals, entries = drc_intervals(tree), lmb_entries(tree)
-        of_lmbs = lmb_intervals(intervals, entries)
+        intervals_of_lmbs = lmb_intervals(intervals, entries)
         assigned = tuple(assigned_devices(tree, entries))
-        devices = (*assigned, *devices_given_back(tree, entries, of_lmbs, len(assigned) + 1))
-        lmbs = lmb_runs(of_lmbs, devices)
+        devices = (*assigned, *devices_given_back(tree, entries, intervals_of_lmbs, len(assigned) + 1))
+        lmbs = lmb_runs(intervals_of_lmbs, devices)
         connectors = ConnectorTable.of([*lmbs, *other_runs(tree, intervals)])
         table = lmb_table(tree)
         position = Associativity.as_booted(tree).primary_index
@@ -220,7 +220,7 @@ class Qemu(Machine):
         return replace(machine, devices=(*machine.devices, device), connectors=connectors)
 
     def _without_given_back(self, first: int, count: int) -> Qemu:
-        """Take the user's word that a DIMM is gone which a tree only hinted at: another is put in its place."""
+        """Forget DIMMs that were concluded from flag 0x100 alone, where the user plugs another in their place."""
         machine = self
         for device in self.devices:
             if device.given_back and device.first < first + count and first < device.end:
@@ -259,9 +259,9 @@ class Qemu(Machine):
 
     def unplug_requested(self, run: ConnectorRun) -> Self:
         """Return the machine after an unplug of these connectors was asked for (`spapr_drc_unplug_request`)."""
-        wanted = replace(run, unplug=True)
-        machine = replace(self, connectors=self.connectors.with_run(wanted))
-        return machine.released(wanted) if run.state is kind_of(run.first).empty else machine
+        requested = replace(run, unplug=True)
+        machine = replace(self, connectors=self.connectors.with_run(requested))
+        return machine.released(requested) if run.state is kind_of(run.first).empty else machine
 
     def _dimm(self, first: int, count: int) -> tuple[Qemu, Device]:
         for device in self.devices:
@@ -277,10 +277,10 @@ class Qemu(Machine):
         return self._recut(inside, first, count)
 
     def _recut(self, inside: list[Device], first: int, count: int) -> tuple[Qemu, Device]:
-        """Take the user's word for where a DIMM begins and ends: a tree does not always tell."""
+        """Make one DIMM of the LMBs that the user unplugs: the tree does not always tell where DIMMs end."""
         machine: Qemu = self
         number = max(device.number for device in self.devices) + 1
-        wanted = replace(inside[0], number=number, name=f"dimm{number}", first=first, count=count)
+        dimm = replace(inside[0], number=number, name=f"dimm{number}", first=first, count=count)
         neighbours = [device for device in self.devices if device not in inside]
         for device in inside:
             for low, high in ((device.first, first), (first + count, device.end)):
@@ -289,13 +289,13 @@ class Qemu(Machine):
                     neighbours.append(
                         replace(device, number=number, name=f"dimm{number}", first=low, count=high - low)
                     )
-        machine = replace(machine, devices=tuple(sorted((*neighbours, wanted), key=lambda device: device.number)))
-        for device in (*neighbours, wanted):
+        machine = replace(machine, devices=tuple(sorted((*neighbours, dimm), key=lambda device: device.number)))
+        for device in (*neighbours, dimm):
             for run in machine.connectors.between(device.first, device.count):
                 if run.device:
                     changed = replace(run, device=device.number)
                     machine = replace(machine, connectors=machine.connectors.with_run(changed))
-        return machine, wanted
+        return machine, dimm
 
     def released(self, run: ConnectorRun) -> Self:
         """Return the machine after connectors were given back; with the last one goes the DIMM."""

@@ -16,7 +16,7 @@ from drmemctl.kernel.dlpar import acquire_drc, release_drc
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, remove_lmb
-from drmemctl.kernel.lmb_range import base_and_drc_index, find_drc, find_range, passes_reserved
+from drmemctl.kernel.lmb_range import find_drc, find_range, identity, passes_reserved
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
 from drmemctl.model.run import Run
@@ -75,12 +75,12 @@ def _acquire_and_add(job: Job, index: int, drc_index: int) -> Task[int]:
 def _log_added(job: Job, index: int, *, quiet: bool = False) -> Task[None]:
     if quiet and job.has(QUIET_INDEX_MESSAGES):
         return
-    base, drc_index = yield from base_and_drc_index(job, index)
+    base, drc_index = yield from identity(job, index)
     job.tell(PREFIX + "Memory at {base:x} (drc index {drc:x}) was hot-added", base, drc_index)
 
 
 def _remove_again(job: Job, index: int) -> Task[None]:
-    _, drc_index = yield from base_and_drc_index(job, index)
+    _, drc_index = yield from identity(job, index)
     if (yield from remove_lmb(job, index)):
         drc_field = "{swapped:x}" if job.has(SWAPPED_DRC_INDEXES) else "{drc:x}"
         job.tell(f"{PREFIX}Failed to remove LMB, drc index {drc_field}", 0, drc_index)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 
+from drmemctl.model.intervals import Intervals
+
 
 @dataclass(frozen=True, slots=True)
 class BlockRun:
@@ -80,6 +82,13 @@ class Blocks:
     def nodes(self) -> frozenset[int]:
         """Return the nodes that have memory."""
         return frozenset(run.node for run in self.runs)
+
+    def ranges(self) -> Intervals:
+        """Return the numbers of the blocks, all with the owner 0."""
+        ranges = Intervals()
+        for run in self.runs:
+            ranges.add(run.first, run.count, 0)
+        return ranges
 
     def n_alike(self, block: int, count: int) -> int:
         """Return how many of `count` blocks from `block` on all exist as a whole, or all do not."""

@@ -9,6 +9,7 @@ arch/powerpc/mm/numa.c `find_possible_nodes`, `early_topology_updates`; arch/pow
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, PRRN, decode_architecture_vec5
@@ -19,11 +20,7 @@ from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.blocks_at_boot import blocks_of
 from drmemctl.kernel.boot_faults import deadly_faults
 from drmemctl.kernel.boot_input import boot_associativity, read_drmem
-from drmemctl.kernel.capabilities import (
-    BLOCKS_LISTED_TWICE,
-    DRMEM_ARRAY,
-    LMB_SIZE_U32,
-)
+from drmemctl.kernel.capabilities import BLOCKS_LISTED_TWICE, DRMEM_ARRAY, LMB_SIZE_U32
 from drmemctl.kernel.cmdline import command_line, options
 from drmemctl.kernel.distances import boot_distances
 from drmemctl.kernel.early_memory import EarlyMemory
@@ -45,8 +42,15 @@ from drmemctl.tree.limits import LIMITS, NOT_REAL
 from drmemctl.tree.node import Tree
 
 
-def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
-    """Boot a kernel on a tree; return it and what went wrong. A kernel that does not come up is `dead`."""
+class BootResult(NamedTuple):
+    """A kernel after boot, which is `dead` if it did not come up, and what it did wrong on the way."""
+
+    kernel: KernelState
+    faults: tuple[Fault, ...]
+
+
+def boot(tree: Tree, profile: Profile) -> BootResult:
+    """Boot a kernel on a tree."""
     faults: list[Fault] = []
     drmem = read_drmem(tree, profile, faults)
     associativity = boot_associativity(tree, profile)
@@ -56,7 +60,7 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     if deadly is not None:
         no_lmbs = LmbTable.of((), None)
         state = KernelState(profile, tree, no_lmbs, Blocks(), size or MIN_BLOCK_SIZE, dead=deadly.dead)
-        return state, (*faults, deadly)
+        return BootResult(state, (*faults, deadly))
     regions = memory.memblock()
     if not is_block_size(size):
         faults.append(Fault("block-size", f"the block size {size:#x} is not suitable; 16 MiB", "memory_dev_init"))
@@ -80,7 +84,7 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
         distances=boot_distances(tree, profile, associativity, drmem),
         hash_table=hash_table_of(tree),
     )
-    return state, tuple(faults)
+    return BootResult(state, tuple(faults))
 
 
 def _topology_updates(tree: Tree, profile: Profile) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from drmemctl.formats.pmemory import NODE as PERSISTENT_MEMORY
-from drmemctl.formats.pmemory import Pmemory, decode_pmemory
+from drmemctl.formats.pmemory import decode_pmemory
 from drmemctl.kernel.boot_faults import deadly_faults
 from drmemctl.kernel.boot_input import boot_associativity, read_drmem
 from drmemctl.kernel.capabilities import KEXEC_IN_HOTPLUG
@@ -110,9 +110,14 @@ class DriverMemory:
         return Consequences(MOVABLE, None, images=self.images, listed=False, in_dump=True, unplug="by driver")
 
 
-def boot_regions(
-    tree: Tree, profile: Profile, writes: Iterable[MemoryWrite] | None = None
-) -> tuple[list[BootRegion], tuple[Fault, ...]]:
+class RegionsAtBoot(NamedTuple):
+    """The regions of `memblock.memory`, and what the kernel did wrong when it made them."""
+
+    regions: list[BootRegion]
+    faults: tuple[Fault, ...]
+
+
+def boot_regions(tree: Tree, profile: Profile, writes: Iterable[MemoryWrite] | None = None) -> RegionsAtBoot:
     """Return the regions as the kernel registers them, and what goes wrong with that.
 
     `writes` is what came and went after boot, None for the moment at which the kernel prints its regions. A
@@ -138,7 +143,8 @@ def boot_regions(
             memory_map.remove(write.base, write.size)
             if write.node is not None:
                 memory_map.add(*write, flags)
-    return list(_judged(memblock, lmbs, added, zone, spares=_spares(tree, profile))), tuple(faults)
+    regions = list(_with_consequences(memblock, lmbs, added, zone, spares=_spares(tree, profile)))
+    return RegionsAtBoot(regions, tuple(faults))
 
 
 def _spares(tree: Tree, profile: Profile) -> bool:
@@ -147,7 +153,7 @@ def _spares(tree: Tree, profile: Profile) -> bool:
     return counts and not profile.has(KEXEC_IN_HOTPLUG)
 
 
-def _judged(
+def _with_consequences(
     memblock: Memblock, lmbs: Memblock, added: Memblock, zone: MovableZone, *, spares: bool
 ) -> Iterator[BootRegion]:
     lmbs_in, added_in, movable_in = (_Pieces(pieces) for pieces in (lmbs, added, zone.movable))
@@ -194,10 +200,7 @@ def driver_memory(tree: Tree, associativity: Associativity, profile: Profile | N
     for child in () if node is None else node.children:
         region = decode_pmemory({prop.name: prop.value for prop in child.properties})
         path = f"{PERSISTENT_MEMORY}/{child.name}"
-        node_id = _node_of(region, associativity)
+        lists = region.associativity
+        node_id = None if lists is None else associativity.node_of_row(lists.domains)
         regions.append(DriverMemory(path, region.size, node_id, region.drc_index, images, marked))
     return regions
-
-
-def _node_of(region: Pmemory, associativity: Associativity) -> int | None:
-    return None if region.associativity is None else associativity.node_of_row(region.associativity.domains)

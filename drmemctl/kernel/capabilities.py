@@ -140,6 +140,14 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 7),
         source=_HOTPLUG,
     ),
+    OFFLINE_RESERVED := Capability(
+        "offline-reserved",
+        "pages of a memory block that is taken offline are marked as reserved; where the kernel asks first whether"
+        " memory can be moved, an LMB with them is not removable",
+        first=(4, 15),
+        last=(5, 4),
+        source="mm/page_alloc.c",
+    ),
     QUIET_INDEX_MESSAGES := Capability(
         "quiet-index-messages",
         "removal by index and each LMB of an add by count are logged at debug level only",

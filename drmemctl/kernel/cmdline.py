@@ -8,6 +8,7 @@ Source: Linux arch/powerpc/kernel/prom.c `early_parse_mem`, lib/cmdline.c `mempa
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from drmemctl.formats.strings import decode_strings
 from drmemctl.model.associativity import CHOSEN
@@ -45,18 +46,25 @@ def has_flag(text: str, name: str) -> bool:
     return bool(options(text, name))
 
 
-def memparse(text: str) -> tuple[int, str]:
-    """Return the bytes that a text begins with and what is left of it; 0 and all of it where it is no number."""
+class ParsedSize(NamedTuple):
+    """A number of bytes at the beginning of a text, and the text behind it."""
+
+    size: int
+    rest: str
+
+
+def memparse(text: str) -> ParsedSize:
+    """Return the number that a text begins with (`memparse`); 0 and the whole text where it begins with none."""
     match = _NUMBER.match(text)
     if match is None:
-        return 0, text
+        return ParsedSize(0, text)
     number = next(int(match[kind], base) for kind, base in _BASES.items() if match[kind] is not None)
-    return (number << _SUFFIXES[match["unit"].lower()]) % _ADDRESSES, text[match.end() :]
+    return ParsedSize((number << _SUFFIXES[match["unit"].lower()]) % _ADDRESSES, text[match.end() :])
 
 
 def memory_size(text: str) -> int | None:
     """Return what the last `mem=` says in bytes, not rounded and 0 for what is no number; None without one."""
-    values = [memparse(word.partition("=")[2])[0] for word in text.split() if word.startswith("mem=")]
+    values = [memparse(word.partition("=")[2]).size for word in text.split() if word.startswith("mem=")]
     return values[-1] if values else None
 
 
@@ -74,13 +82,20 @@ def crash_kernel_sizes(text: str, *, cma: bool) -> list[str]:
     return [value for value in options(text, "crashkernel") if not value.endswith(suffixes)]
 
 
-def crash_kernel(text: str, *, cma: bool = True) -> tuple[int, int | None] | None:
-    """Return size and address of the last `crashkernel=SIZE[@ADDRESS]`; None without one of that simple form."""
+class CrashkernelOption(NamedTuple):
+    """`crashkernel=SIZE[@BASE]` in bytes; the base is None where the kernel chooses it."""
+
+    size: int
+    base: int | None
+
+
+def crash_kernel(text: str, *, cma: bool = True) -> CrashkernelOption | None:
+    """Return the last `crashkernel=` of the form SIZE[@BASE]; None without one of that simple form."""
     values = crash_kernel_sizes(text, cma=cma)
-    size, suffix = memparse(values[-1]) if values else (0, "")
+    size, suffix = memparse(values[-1] if values else "")
     if not size or suffix[:1] not in ("", "@"):
         return None
-    return size, memparse(suffix[1:])[0] or None
+    return CrashkernelOption(size, memparse(suffix[1:]).size or None)
 
 
 def crash_kernel_size(text: str, total: int, *, cma: bool = True) -> int:
@@ -96,8 +111,8 @@ def crash_kernel_size(text: str, total: int, *, cma: bool = True) -> int:
         return plain if suffix[:1] in ("", "@") else 0
     for entry in values[-1].partition("@")[0].split(","):
         limits, _, size = entry.partition(":")
-        start, rest = memparse(limits)
-        end = memparse(rest[1:])[0] if rest[1:] else _ADDRESSES
-        if rest[:1] == "-" and start <= total < end:
-            return memparse(size)[0]
+        start, dash_and_end = memparse(limits)
+        end = memparse(dash_and_end[1:]).size if dash_and_end[1:] else _ADDRESSES
+        if dash_and_end[:1] == "-" and start <= total < end:
+            return memparse(size).size
     return 0

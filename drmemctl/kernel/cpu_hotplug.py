@@ -47,7 +47,7 @@ _NODES_AND_CPUS = (StatePart.NODES, StatePart.CPUS)
 
 def add_cpu(job: Job, drc_index: int) -> Task[int]:
     """Add the CPU of a connector: acquire, describe, attach, put online (`dlpar_cpu_add`)."""
-    rc = yield from _add_error(job, drc_index)
+    rc = yield from _cannot_be_added(job, drc_index)
     if rc:
         return rc
     rc = yield from acquire_drc(job, drc_index)
@@ -158,7 +158,7 @@ def _path_of(job: Job, drc_index: int) -> str | None:
 
 
 @atomic(reads=(StatePart.NODES, StatePart.OTHER))
-def _add_error(job: Job, drc_index: int) -> int:
+def _cannot_be_added(job: Job, drc_index: int) -> int:
     parent = job.state.tree.find(CPUS)
     if parent is None:
         _warn(job, f'Failed to find CPU root node "{CPUS}"')

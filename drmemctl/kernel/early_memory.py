@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
-from drmemctl.formats.memory_reg import MemoryRange
 from drmemctl.kernel.boot_input import BootInput
 from drmemctl.kernel.capabilities import (
     CHOSEN_LIMITS,
@@ -86,7 +85,7 @@ class EarlyMemory(BootInput):
         """Put memory on its nodes, memory nodes first, then LMBs."""
         fake = FakeNodes(command_line(self.tree))
         for base, size, count, node in self._on_nodes(memblock):
-            for piece in fake.of(base, size, count, node):
+            for piece in fake.pieces(base, size, count, node):
                 memblock.set_node(*piece)
 
     def _on_nodes(self, memblock: Memblock) -> Iterator[tuple[int, int, int, int]]:
@@ -95,7 +94,9 @@ class EarlyMemory(BootInput):
             yield from [(region.base, region.size, 1, 0) for region in memblock]
             return
         for memory_node in self.memory_nodes:
-            yield from ((part.base, part.size, 1, memory_node.node or 0) for part in _numa_ranges(memory_node))
+            # parse_numa_properties does not look at `status`.
+            ranges = memory_node.reg if memory_node.usable is None else memory_node.usable
+            yield from ((part.base, part.size, 1, memory_node.node or 0) for part in ranges)
         restricted = self.usable is not None
         for base, size, run in self.lmb_ranges():
             count = 1 if restricted else run.lmbs
@@ -121,8 +122,8 @@ def _asked_limit(tree: Tree, profile: Profile) -> int:
     if limit is None:
         return inherited_limit(tree) if profile.has(CHOSEN_LIMITS) else 0
     crash = crash_kernel(cmdline, cma=profile.has(CRASHKERNEL_CMA_SUFFIX))
-    if limit and crash is not None and crash[1] and profile.has(CRASHKERNEL_RAISES_LIMIT):
-        limit = max(limit, crash[0] + crash[1])
+    if limit and crash is not None and crash.base and profile.has(CRASHKERNEL_RAISES_LIMIT):
+        limit = max(limit, crash.base + crash.size)
     return limit
 
 
@@ -132,8 +133,3 @@ def inherited_limit(tree: Tree) -> int:
     Kernels write it big-endian, for kexec-tools, and read it in their own order: little-endian ones back to front.
     """
     return int.from_bytes((tree.get(CHOSEN, MEMORY_LIMIT) or b"")[:8], "little")
-
-
-def _numa_ranges(node: MemoryNode) -> tuple[MemoryRange, ...]:
-    """Return what `parse_numa_properties` puts on the node: it does not look at `status`."""
-    return node.reg if node.usable is None else node.usable

@@ -20,7 +20,7 @@ class FakeNodes:
         self._node = 0
         self._reached = 0
 
-    def of(self, base: int, size: int, count: int, node: int) -> Iterator[tuple[int, int, int]]:
+    def pieces(self, base: int, size: int, count: int, node: int) -> Iterator[tuple[int, int, int]]:
         """Yield (address, bytes, node) of `count` adjacent ranges of `size` bytes that the tree has on `node`."""
         while count:
             boundary = self._boundary()
@@ -31,13 +31,13 @@ class FakeNodes:
             if count:
                 # The first range that ends beyond the boundary is the first of the new node, as a whole.
                 self._node += 1
-                self._text = memparse(self._text)[1].lstrip(", \t")
+                self._text = memparse(self._text).rest.lstrip(", \t")
                 yield base, size, self._node
                 base, count = base + size, count - 1
 
     def _boundary(self) -> int | None:
         """Return the next boundary; None where none is left or it is below the last, which ends them all."""
-        boundary = memparse(self._text)[0]
+        boundary = memparse(self._text).size
         if not boundary or boundary < self._reached:
             return None
         self._reached = boundary

@@ -57,8 +57,8 @@ def _rtas(tree: Tree) -> Iterator[Reservation]:
 def _crash_kernel(tree: Tree, *, cma: bool) -> Iterator[Reservation]:
     """Yield the memory of a crash kernel, where its address was chosen or the kernel wrote it down."""
     crashkernel = crash_kernel(command_line(tree), cma=cma)
-    if crashkernel is not None and crashkernel[1] is not None:
-        yield Reservation(crashkernel[1], crashkernel[1] + crashkernel[0], "crashkernel=")
+    if crashkernel is not None and crashkernel.base is not None:
+        yield Reservation(crashkernel.base, crashkernel.base + crashkernel.size, "crashkernel=")
         return
     try:
         crash = CrashMemory.from_tree(tree)
@@ -101,7 +101,7 @@ def _boot_memory(tree: Tree, total: int, *, cma: bool) -> int:
     else:
         older = options(cmdline, "fadump_reserve_mem")
         fifth_percent = total // 20 & ~0xFFFFFFF
-        size = (memparse(older[-1])[0] if older else 0) or max(fifth_percent, _LEAST_BOOT_MEMORY)
+        size = (memparse(older[-1]).size if older else 0) or max(fifth_percent, _LEAST_BOOT_MEMORY)
     return -(-size // _PAGE) * _PAGE
 
 

@@ -16,7 +16,9 @@ from drmemctl.errors import DrmemctlError
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.boot_regions import boot_regions
+from drmemctl.kernel.distributions import follows_stable
 from drmemctl.kernel.kdump import CrashMemory
+from drmemctl.kernel.kernel_names import parse_kernel_name
 from drmemctl.kernel.kexec_capabilities import (
     KEXEC_FILE_CRASH,
     KEXEC_LMBS_COUNTED,
@@ -57,7 +59,8 @@ class LoadRefusedError(DrmemctlError):
 
 def default_route(profile: Profile) -> tuple[Route, str]:
     """Return the route that `kexec -l` takes by itself, and why, in words for the user."""
-    if profile.distribution.startswith("debian"):
+    name = parse_kernel_name(profile.name)
+    if profile.distribution.startswith("debian") or (name is not None and follows_stable(name)):
         return Route.CLASSIC, "kexec_load: Debian's kernels for ppc64el are built without CONFIG_KEXEC_FILE"
     return Route.FILE, (
         "kexec_file_load: kexec-tools from 2.0.27 on try it first; kexec_load with earlier ones, with kexec -c "

@@ -10,6 +10,7 @@ from drmemctl.kernel.capabilities import (
     ASSIGNED_FIRST,
     FLUSH_PER_LMB,
     NO_DEFAULT_NODE,
+    OFFLINE_RESERVED,
     RESERVED_NOT_REMOVABLE,
     SECTION_REMOVABLE_CHECK,
     TREE_ERRORS_LOGGED,
@@ -48,7 +49,10 @@ def is_removable(job: Job, flags: int) -> bool:
 
 def _is_stuck(job: Job, lmb: Lmb) -> bool:
     """Whether older kernels do not even try, because the memory cannot be moved (`is_mem_section_removable`)."""
-    return job.has(SECTION_REMOVABLE_CHECK) and lmb.drc_index in job.state.unmovable
+    if not job.has(SECTION_REMOVABLE_CHECK):
+        return False
+    is_offline = job.state.block_of(base_of(lmb)) in job.state.blocks.offline
+    return lmb.drc_index in job.state.unmovable or (is_offline and job.has(OFFLINE_RESERVED))
 
 
 @atomic(writes=(StatePart.FLAGS,))

@@ -49,7 +49,7 @@ def passes_reserved(job: Job, span: Span) -> bool:
 
 
 @atomic()
-def base_and_drc_index(job: Job, index: int) -> tuple[int, int]:
+def identity(job: Job, index: int) -> tuple[int, int]:
     """Return address and DRC index of the LMB at an array index: no update changes them."""
     lmb = lmb_at(job, index)
     return base_of(lmb), lmb.drc_index

@@ -102,6 +102,10 @@ MEASURED: dict[str, Measured] = {
          "5.4": "captures/5.4-errors"},
         {"6.1": "captures/6.1-merge", "7.2": "captures/7.2-mem-limit"},
     ),
+    "offline-reserved": Measured(
+        {},
+        {},
+    ),
     "quiet-index-messages": Measured(
         {"5.10": "captures/5.10-form1-2", "6.1": "captures/6.1-blanks", "7.2": "captures/7.2-form1-2"},
         {"4.14": "captures/4.14-errors", "4.19": "captures/4.19-errors", "5.0": "captures/5.0-errors",

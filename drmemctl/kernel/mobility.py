@@ -9,15 +9,7 @@ from __future__ import annotations
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.strings import decode_strings
-from drmemctl.formats.update_nodes import (
-    ACTION_MASK,
-    ADD,
-    COUNT_MASK,
-    DELETE,
-    HEADER_SIZE,
-    UPDATE,
-    WORK_AREA,
-)
+from drmemctl.formats.update_nodes import ACTION_MASK, ADD, COUNT_MASK, DELETE, HEADER_SIZE, UPDATE, WORK_AREA
 from drmemctl.kernel.capabilities import (
     NODE_LOOKUP_FIRST,
     PLATFORM_FACILITIES_KEPT,

@@ -145,7 +145,7 @@ def _amount(cmdline: str, name: str, total: int) -> int:
         if share is not None:
             percent = int(share[1])
         else:
-            size, percent = memparse(value)[0] // _PAGE * _PAGE, 0
+            size, percent = memparse(value).size // _PAGE * _PAGE, 0
     return total // _PAGE * 100 * percent // 10000 * _PAGE if percent else size
 
 
@@ -155,17 +155,13 @@ def _begins_beyond_kernel_core(regions: Sequence[MemblockRegion], required: int)
     begins: Begins = {}
     n_nodes = len(nodes)
     while required and n_nodes:
-        share = _share(required, n_nodes)
+        share = required // _PAGE // n_nodes * _PAGE
         for node in nodes:
             required -= min(required, _move_begin(regions, node, share, begins))
         n_nodes -= 1
         if required // _PAGE <= n_nodes:
             break
     return begins
-
-
-def _share(required: int, nodes: int) -> int:
-    return required // _PAGE // nodes * _PAGE
 
 
 def _move_begin(regions: Sequence[MemblockRegion], node: int, share: int, begins: Begins) -> int:

@@ -200,6 +200,38 @@ def _task_of(
     return task
 
 
+def source_of_step(kind: type) -> str:
+    """Return where a kind of steps is from, empty for this package's own."""
+    return next((plugin.source or plugin.name for plugin in loaded() if kind in plugin.steps.values()), "")
+
+
+def held_to(value: object, expected: type, step: object, method: str) -> None:
+    """Hold what a method of a plugin's step returned to its type; `PluginError` for anything else."""
+    if not isinstance(value, expected):
+        with faults_told(source_of_step(step if isinstance(step, type) else type(step))):
+            raise TypeError(f"{method} returns a {type(value).__name__}, and no {expected.__name__}")
+
+
+def task_maker(step: Any, circumstances: Any) -> Callable[..., Any]:
+    """Return what makes the task of a step; of a plugin's, what is none is told with the plugin."""
+    source = source_of_step(type(step))
+    if not source:
+        return cast("Callable[..., Any]", step.task(circumstances))
+    with faults_told(source):
+        make = step.task(circumstances)
+        if not callable(make):
+            raise TypeError(f"task returns a {type(make).__name__}, and no function that makes a task")
+
+    def made(job: Any) -> Any:
+        with faults_told(source):
+            task = make(job)
+            if not isinstance(task, Generator):
+                raise TypeError(f"what task returns yields no actions: it makes a {type(task).__name__}")
+        return task
+
+    return made
+
+
 # Loading.
 
 _numbers = count()
@@ -284,15 +316,15 @@ def _check(plugin: Plugin) -> None:
 
 
 def _wrong_names(plugin: Plugin) -> Iterator[str]:
-    taken = {*capabilities(), *policies(), *steps(), *_own_names()}
+    taken_names = {*capabilities(), *policies(), *steps(), *_own_names()}
     values = (*plugin.capabilities, *plugin.policies)
     for name in (*(getattr(value, "name", None) for value in values), *plugin.steps):
         if not isinstance(name, str) or not name or set(name) - _NAME:
             yield f"{name!r} is no name: letters, digits and hyphens make one"
-        elif name in taken:
+        elif name in taken_names:
             yield f"there is a {name!r} already"
         else:
-            taken.add(name)
+            taken_names.add(name)
 
 
 def _wrong_values(plugin: Plugin) -> Iterator[str]:
@@ -354,5 +386,5 @@ def fault_in(error: BaseException, source: str = "") -> PluginError | None:
     if not place and not source:
         return None
     where = f"line {line}: " if line else ""
-    said = str(error) if isinstance(error, Exception) else "it ends the program"
-    return PluginError(f"{where}the plugin fails: {type(error).__name__}: {said}", source=place or source)
+    reason = str(error) if isinstance(error, Exception) else "it ends the program"
+    return PluginError(f"{where}the plugin fails: {type(error).__name__}: {reason}", source=place or source)

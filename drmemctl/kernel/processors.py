@@ -11,12 +11,7 @@ from dataclasses import dataclass, replace
 
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, decode_lrdr_capacity
 from drmemctl.formats.rows import words
-from drmemctl.kernel.cpu_capabilities import (
-    HOME_NODE_AT_BOOT,
-    HOME_NODE_FIRST,
-    HOME_NODE_POLL,
-    POLL_BESIDE_PRRN,
-)
+from drmemctl.kernel.cpu_capabilities import HOME_NODE_AT_BOOT, HOME_NODE_FIRST, HOME_NODE_POLL, POLL_BESIDE_PRRN
 from drmemctl.kernel.distances import look_up_node
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.job import HOME_NODES, MIGRATION, Job

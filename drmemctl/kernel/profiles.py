@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from drmemctl.arguments import checked, text
 from drmemctl.errors import DrmemctlError
 from drmemctl.kernel import plugins
 from drmemctl.kernel.capabilities import (
@@ -100,6 +101,7 @@ def all_kernels() -> tuple[str, ...]:
     return (*(f"{major}.{minor}" for major, minor in releases if (major, minor) >= OLDEST), *PROFILES)
 
 
+@checked(name=text)
 def profile(name: str = LATEST, added: Iterable[str] = (), removed: Iterable[str] = ()) -> Profile:
     """Return the profile of a kernel, with backports added or capabilities removed.
 

@@ -20,7 +20,7 @@ from drmemctl.formats.block_states import state_name
 from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
 from drmemctl.kernel.block_map import BlockMap, owners_of
 from drmemctl.kernel.boot_regions import MOVABLE, NORMAL, boot_regions
-from drmemctl.kernel.capabilities import RESERVED_NOT_REMOVABLE, SECTION_REMOVABLE_CHECK
+from drmemctl.kernel.capabilities import OFFLINE_RESERVED, RESERVED_NOT_REMOVABLE, SECTION_REMOVABLE_CHECK
 from drmemctl.kernel.cmdline import command_line
 from drmemctl.kernel.movable_zone import added_is_movable
 from drmemctl.kernel.profiles import Profile
@@ -128,7 +128,8 @@ class RemovabilityJudge:
         first = bisect_left(self._addresses, run.base)
         inside = self._addresses[first : bisect_right(self._addresses, run.base + run.lmbs * self._size)]
         # An edge may lie inside an LMB: then that LMB differs from both of its neighbours.
-        positions = {place for address in inside for place in _around(address - run.base, self._size)}
+        offsets = [address - run.base for address in inside]
+        positions = {offset // self._size for offset in offsets} | {-(-offset // self._size) for offset in offsets}
         first = bisect_left(self._pinned, run.drc_index)
         for drc_index in self._pinned[first : bisect_left(self._pinned, run.drc_index + run.lmbs)]:
             positions |= {drc_index - run.drc_index, drc_index - run.drc_index + 1}
@@ -167,6 +168,8 @@ class RemovabilityJudge:
         is_moved = online or kernel.profile.has(SECTION_REMOVABLE_CHECK)
         if is_moved and run.drc_index in kernel.unmovable and not reserved:
             yield "memory in it cannot be moved"
+        elif not online and kernel.profile.has(SECTION_REMOVABLE_CHECK) and kernel.profile.has(OFFLINE_RESERVED):
+            yield "its block is offline, and its pages marked as reserved for that: put it online first"
         yield from self._block_reasons(block, base)
 
     def _block_reasons(self, block: int, base: int) -> Iterator[str]:
@@ -182,10 +185,6 @@ class RemovabilityJudge:
         if at >= 0 and base < self._zones[at][1]:
             return self._zones[at][2]
         return self._added_zone
-
-
-def _around(offset: int, size: int) -> tuple[int, int]:
-    return offset // size, -(-offset // size)
 
 
 def _zones(booted: Tree, profile: Profile, system: LiveSystem) -> Iterator[tuple[int, int, str]]:

@@ -8,6 +8,7 @@ from functools import partial
 from drmemctl.formats.dynamic_memory import ASSIGNED
 from drmemctl.kernel.capabilities import (
     COUNTED_MARKS,
+    OFFLINE_RESERVED,
     QUIET_INDEX_MESSAGES,
     SECTION_REMOVABLE_CHECK,
     SWAPPED_DRC_INDEXES,
@@ -18,7 +19,7 @@ from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, is_removable, remove_lmb
-from drmemctl.kernel.lmb_range import base_and_drc_index, find_drc, find_range, passes_reserved
+from drmemctl.kernel.lmb_range import find_drc, find_range, identity, passes_reserved
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
 from drmemctl.model.run import DRC_INDEXES, Run
@@ -62,9 +63,25 @@ def _n_pinned(job: Job, run: Run) -> int:
     if not job.has(SECTION_REMOVABLE_CHECK):
         return 0
     pinned = job.state.unmovable
+    if job.has(OFFLINE_RESERVED) and job.state.blocks.offline:
+        pinned |= _offline_lmbs(job, run)
     if run.lmbs < len(pinned):
         return sum((run.drc_index + position) % DRC_INDEXES in pinned for position in range(run.lmbs))
     return sum(run.position_of_drc(drc_index) is not None for drc_index in pinned)
+
+
+def _offline_lmbs(job: Job, run: Run) -> frozenset[int]:
+    """Return the DRC indexes of a run's LMBs that begin in an offline block."""
+    block_size, lmb_size = job.state.block_size, job.state.table.lmb_size or 0
+    if not lmb_size:
+        return frozenset()
+    lmbs = set()
+    for block in job.state.blocks.offline:
+        base = block * block_size - run.base
+        # The positions of the LMBs whose addresses lie in the block.
+        first, past = max(0, -(-base // lmb_size)), min(run.lmbs, -(-(base + block_size) // lmb_size))
+        lmbs |= {(run.drc_index + position) % DRC_INDEXES for position in range(first, past)}
+    return frozenset(lmbs)
 
 
 def _remove(job: Job, index: int, drc_index: int) -> Task[int]:
@@ -106,13 +123,13 @@ def _n_without_block(job: Job, run: Run, position: int) -> int:
 
 
 def _removed_by_count(job: Job, index: int) -> Task[None]:
-    base, drc_index = yield from base_and_drc_index(job, index)
+    base, drc_index = yield from identity(job, index)
     yield from release_drc(job, drc_index)
     job.tell(PREFIX + "Memory at {base:x} was hot-removed", base, drc_index)
 
 
 def _add_back(job: Job, index: int, template: str) -> Task[None]:
-    _, drc_index = yield from base_and_drc_index(job, index)
+    _, drc_index = yield from identity(job, index)
     if (yield from add_lmb(job, index, drc_index)):
         job.tell(f"{PREFIX}Failed to add {template}", 0, drc_index)
 
@@ -126,7 +143,7 @@ def remove_by_index(job: Job, drc_index: int) -> Task[int]:
     rc = yield from remove_lmb(job, index)
     if rc == 0:
         yield from release_drc(job, drc_index)
-    base, _ = yield from base_and_drc_index(job, index)
+    base, _ = yield from identity(job, index)
     _log_by_index(job, f"Failed to hot-remove memory at {base:x}" if rc else f"Memory at {base:x} was hot-removed")
     return rc
 
@@ -156,7 +173,7 @@ def readd_by_index(job: Job, drc_index: int) -> Task[int]:
         rc = yield from add_lmb(job, index, drc_index)
         if rc:
             yield from release_drc(job, drc_index)
-    base, _ = yield from base_and_drc_index(job, index)
+    base, _ = yield from identity(job, index)
     job.log.append(PREFIX + (f"Failed to update memory at {base:x}" if rc else f"Memory at {base:x} was updated"))
     return rc
 
@@ -187,14 +204,14 @@ def _next_assigned_in(job: Job, start: int, *, span: Span) -> tuple[int, int] | 
 
 
 def _removed_by_ic(job: Job, index: int) -> Task[None]:
-    base, drc_index = yield from base_and_drc_index(job, index)
+    base, drc_index = yield from identity(job, index)
     yield from release_drc(job, drc_index)
     job.tell(PREFIX + "Memory at {base:x} (drc index {drc:x}) was hot-removed", base, drc_index)
 
 
 def _roll_back(job: Job, index: int) -> Task[None]:
     if job.has(UNISOLATE_ON_ROLLBACK):
-        _, drc_index = yield from base_and_drc_index(job, index)
+        _, drc_index = yield from identity(job, index)
         yield from unisolate_drc(job, drc_index)
     drc_field = "{swapped:x}" if job.has(SWAPPED_DRC_INDEXES) else "{drc:x}"
     yield from _add_back(job, index, f"LMB, drc index {drc_field}")

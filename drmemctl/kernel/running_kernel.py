@@ -9,9 +9,8 @@ from dataclasses import replace
 
 from drmemctl.formats.block_states import ONLINE
 from drmemctl.kernel.blocks import BlockRun, Blocks
-from drmemctl.kernel.boot import boot
+from drmemctl.kernel.boot import BootResult, boot
 from drmemctl.kernel.capabilities import DRMEM_ARRAY, SECTION_REMOVABLE_CHECK
-from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.dumped import array_in
@@ -19,7 +18,7 @@ from drmemctl.model.live_system import LiveSystem
 from drmemctl.tree.node import Tree
 
 
-def running_kernel(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
+def running_kernel(tree: Tree, profile: Profile) -> BootResult:
     """Return the kernel on a tree, and what went wrong at its boot.
 
     Of a dump it has that kernel's array and memory blocks. What those differ in from the tree, the next request
@@ -28,13 +27,13 @@ def running_kernel(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fau
     """
     state, faults = boot(tree, profile)
     if state.dead:
-        return state, faults
+        return BootResult(state, faults)
     array = array_in(tree)
     if array is not None:
         if not profile.has(DRMEM_ARRAY):
-            return state, faults
+            return BootResult(state, faults)
         state = replace(state, table=replace(array, property_name=state.table.property_name))
-    return with_live_blocks(state, live_system(tree)), faults
+    return BootResult(with_live_blocks(state, live_system(tree)), faults)
 
 
 def live_system(tree: Tree) -> LiveSystem:

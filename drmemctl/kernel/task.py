@@ -113,7 +113,11 @@ Task = Generator[Action, Any, R]
 def atomic(
     *, reads: tuple[StatePart, ...] = (), writes: tuple[StatePart, ...] = ()
 ) -> Callable[[Callable[Concatenate[Job, P], R]], Callable[Concatenate[Job, P], Task[R]]]:
-    """Decorate a function of a job: it becomes a task of one action that reads and writes these parts."""
+    """Decorate a function of a job: it becomes a task of one action that reads and writes these parts.
+
+    The function's name, without leading underscores, is the action's name: saved schedules of `explore` hold it,
+    and `output/explore_words.py` has the words for it, so it stays when the function is changed.
+    """
     touches = Footprint(frozenset(reads), frozenset(writes))
 
     def decorated(function: Callable[Concatenate[Job, P], R]) -> Callable[Concatenate[Job, P], Task[R]]:

@@ -14,15 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 
 from drmemctl.errors import LimitError
-from drmemctl.formats.dynamic_memory import (
-    AA_UNSET,
-    ASSIGNED,
-    DRC_INVALID,
-    KERNEL_TOUCHED,
-    NODE,
-    V2,
-    Entries,
-)
+from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, DRC_INVALID, KERNEL_TOUCHED, NODE, V2, Entries
 from drmemctl.kernel.capabilities import AA_SYNC, DRMEM_ARRAY
 from drmemctl.kernel.flush import encode_v1, is_same_set
 from drmemctl.kernel.notifier import synced

@@ -355,9 +355,9 @@ class CompressedDump:
         rank = self._rank(frame)
         if rank is None:
             raise self._absent(address)
-        where = header.descriptors_offset + rank * disk_dump.PAGE_DESCRIPTOR_SIZE
+        descriptor_offset = header.descriptors_offset + rank * disk_dump.PAGE_DESCRIPTOR_SIZE
         descriptor = disk_dump.decode_page_descriptor(
-            self._file.read(where, disk_dump.PAGE_DESCRIPTOR_SIZE), header.byte_order
+            self._file.read(descriptor_offset, disk_dump.PAGE_DESCRIPTOR_SIZE), header.byte_order
         )
         # makedumpfile and QEMU write a page as it is where it does not become smaller.
         if descriptor is None or not 0 < descriptor.size <= header.block_size:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from drmemctl.arguments import checked
 from drmemctl.defect import Defect
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, FORM1, FORM2, decode_architecture_vec5
 from drmemctl.formats.dynamic_memory import AI_INVALID, ASSIGNED, LOOKUP_ARRAYS, NODE
@@ -87,6 +88,7 @@ class Associativity:
     __repr__ = short_repr
 
     @classmethod
+    @checked()
     def from_tree(cls, tree: Tree, rules: AffinityRules = NEWEST) -> Associativity:
         """Return the associativity of a tree, as a kernel with these rules takes it.
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import add, mul
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
+from drmemctl.arguments import checked, whole, wrong_type
 from drmemctl.defect import Defect
 from drmemctl.errors import LimitError, NotInTreeError
 from drmemctl.formats.cells import ADDRESS_CELLS, LMB_SIZE, SIZE_CELLS, decode_lmb_size
@@ -33,6 +34,8 @@ PAPR_CELLS = 2
 """#address-cells and #size-cells of every PAPR root; what a dump without them is read with."""
 
 
+_DRC_INDEX = _LIMIT = whole(0)
+
 _MANY_RUNS = 10_000
 _USUAL_DIGITS = 12
 """Of an address below 256 TiB; no partition has more."""
@@ -48,6 +51,7 @@ class RootCells(NamedTuple):
     size: int
 
     @classmethod
+    @checked()
     def from_tree(cls, tree: Tree) -> RootCells:
         """Return the root's cells; a dump that does not show them is read with PAPR's 2 and 2."""
         return cls(_cells(tree.root, ADDRESS_CELLS), _cells(tree.root, SIZE_CELLS))
@@ -89,6 +93,7 @@ class LmbTable:
         return cls(Runs.of_blocks(entries.blocks(lmb_size), lmb_size, most), lmb_size, entries.property)
 
     @classmethod
+    @checked()
     def from_tree(cls, tree: Tree, rules: AffinityRules | None = None) -> LmbTable:
         """Return the LMBs of a tree, with their nodes; `NotInTreeError` without a drmem node.
 
@@ -125,7 +130,18 @@ class LmbTable:
             for position in range(run.lmbs):
                 yield run.lmb(position, self.lmb_size, node)
 
-    def __getitem__(self, index: int) -> Lmb:
+    @overload
+    def __getitem__(self, index: int) -> Lmb: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Lmb, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Lmb | tuple[Lmb, ...]:
+        """Return an LMB, or those of a slice."""
+        if isinstance(index, slice):
+            return tuple(map(self.lmb, range(*index.indices(len(self)))))
+        if not isinstance(index, int):
+            raise wrong_type("an index of LMBs", "an int or a slice", index)
         if index < -len(self):
             raise IndexError(f"LMB {index} of {len(self):,}")
         return self.lmb(index % len(self) if index < 0 else index)
@@ -142,10 +158,16 @@ class LmbTable:
 
     def node_of(self, lmbs: Run | Lmb) -> int | None:
         """Return the Linux node of a run or an LMB; None for none, and where the table knows no associativity."""
-        return None if self.associativity is None else self.associativity.node_of(lmbs.aa_index, lmbs.flags)
+        try:
+            key = lmbs.aa_index, lmbs.flags
+        except AttributeError:
+            raise wrong_type("lmbs", "a Run or an Lmb", lmbs) from None
+        return None if self.associativity is None else self.associativity.node_of(*key)
 
     def lmb(self, index: int) -> Lmb:
         """Return the LMB at an array index; `IndexError` past the end."""
+        if not isinstance(index, int):
+            raise wrong_type("index", "an int", index)
         if not 0 <= index < len(self):
             raise IndexError(f"LMB {index} of {len(self):,}")
         begin, position = self.runs.position_of(index)
@@ -154,6 +176,7 @@ class LmbTable:
 
     def lmbs(self, limit: int) -> Iterator[Lmb]:
         """Yield every LMB; `LimitError` at once if there are more than `limit`."""
+        _LIMIT("limit", limit)
         check_limit(self.n_lmbs, limit)
         return iter(self)
 
@@ -177,6 +200,7 @@ class LmbTable:
 
     def index_of_drc(self, drc_index: int) -> int | None:
         """Return the array index of the first LMB with this DRC index, as Linux would find it, or None."""
+        _DRC_INDEX("drc_index", drc_index)
         first = 0
         for lmbs, drc in zip(self.runs.lmbs, self.runs.drc_indexes, strict=True):
             position = (drc_index - drc) % DRC_INDEXES
@@ -187,6 +211,7 @@ class LmbTable:
 
     def part(self, first: int, count: int) -> list[Run]:
         """Return the runs of `count` LMBs from array index `first` on, cut at both ends."""
+        _check_span(first, count)
         parts = []
         end = first + count
         begin, position = self.runs.position_of(first)
@@ -201,6 +226,7 @@ class LmbTable:
 
     def rest_of_run(self, index: int) -> Run:
         """Return the run from the LMB at an array index on; `IndexError` past the end."""
+        _check_span(index, 0)
         begin, position = self.runs.position_of(index)
         run = self.runs[position]
         return run.part(index - begin, run.lmbs - (index - begin), self.lmb_size)
@@ -209,6 +235,7 @@ class LmbTable:
         self, first: int, count: int, *, aa_index: int | None = None, flags: int | None = None
     ) -> LmbTable:
         """Return the table with `count` LMBs from array index `first` on given a new aa_index or flags."""
+        _check_span(first, count)
         count = min(count, self.n_lmbs - first)
         if count <= 0:
             return self
@@ -224,6 +251,13 @@ class LmbTable:
             begin += run.lmbs
         runs = self.runs.replaced(low, high + 1, between, self.lmb_size)
         return LmbTable(runs, self.lmb_size, self.property_name, self.associativity)
+
+
+def _check_span(first: int, count: int) -> None:
+    if not isinstance(first, int) or not isinstance(count, int):
+        raise TypeError(f"array index and count must be ints, not {first!r:.40} and {count!r:.40}")
+    if first < 0:
+        raise ValueError(f"the array index must be 0 or more, not {first}")
 
 
 def check_limit(n_lmbs: int, limit: int) -> None:
@@ -253,6 +287,7 @@ class Drmem:
     __repr__ = short_repr
 
     @classmethod
+    @checked()
     def from_tree(cls, tree: Tree, most: int | None = LIMITS.max_runs) -> Drmem:
         """Read the node as Linux does: v1 wins over v2. `NotInTreeError` if there is no such node.
 

@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from drmemctl.arguments import checked
 from drmemctl.defect import Defect
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, MIGRATABLE, decode_domains
 from drmemctl.model.associativity import NEWEST, RTAS, AffinityRules, domains_of
@@ -95,6 +96,7 @@ class NumaLayout:
     __repr__ = short_repr
 
     @classmethod
+    @checked()
     def from_tree(cls, tree: Tree, rules: AffinityRules = NEWEST) -> NumaLayout:
         """Return the layout as a kernel with these rules has it.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from drmemctl.arguments import checked
 from drmemctl.defect import Defect
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_architecture_vec5
 from drmemctl.formats.capture_text import Provenance
@@ -140,6 +141,7 @@ class Overview:
     __repr__ = short_repr
 
     @classmethod
+    @checked()
     def from_tree(
         cls, tree: Tree, findings: Mapping[str, int] | None = None, rules: AffinityRules = NEWEST
     ) -> Overview:

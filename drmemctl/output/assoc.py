@@ -31,7 +31,7 @@ def show_usage(
     elif format == "csv":
         screen.write_all(_csv_lines(usage))
     else:
-        _show_table(screen, usage, choice)
+        show_table(screen, COLUMNS, rows(usage), title=title(usage), choice=choice)
 
 
 def array_record(use: ArrayUse, lmb_size: int | None) -> dict[str, Any]:
@@ -89,10 +89,6 @@ COLUMNS = (
 )
 
 
-def _show_table(screen: Screen, usage: LookupUsage, choice: TableChoice) -> None:
-    show_table(screen, COLUMNS, rows(usage), title=title(usage), choice=choice)
-
-
 def title(usage: LookupUsage) -> str:
     """Return how many lookup arrays there are, of how many domains, and what is odd about them."""
     if not usage.n_arrays and not usage.array_sz:
@@ -128,7 +124,8 @@ def _array_row(use: ArrayUse, usage: LookupUsage, width: int) -> Sequence[Cell]:
         node = NodeCell.of(use.node, style=node_style(use.node))
     notes = [f"same as {use.same_as}"] * (use.same_as is not None)
     notes += ["unused"] * (not use.users.lmbs)
-    notes += _states(use.users)
+    states = (use.users.free, "free"), (use.users.reserved, "reserved")
+    notes += [f"{number:,} {state}" for number, state in states if number]
     note: Cell = (", ".join(notes), "yellow" if use.same_as is not None or not use.users.lmbs else "dim")
     return (str(use.index), domains_text(use.domains), node, *_users_cells(use.users, usage.lmb_size, width), note)
 
@@ -161,9 +158,3 @@ def _addresses(users: Users, lmb_size: int | None, width: int) -> str:
     base, lmbs = users.ranges[0]
     first = f"{base:#0{width}x}" if lmb_size is None else address_range(base, lmbs * lmb_size, width)
     return first if users.n_ranges == 1 else f"{first} +{users.n_ranges - 1:,}"
-
-
-def _states(users: Users) -> list[str]:
-    return [
-        f"{number:,} {state}" for number, state in ((users.free, "free"), (users.reserved, "reserved")) if number
-    ]

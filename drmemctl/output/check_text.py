@@ -9,14 +9,7 @@ from typing import NamedTuple
 
 from drmemctl.check.finding import Finding
 from drmemctl.check.report import Report
-from drmemctl.output.check import (
-    CheckView,
-    fix_lines,
-    place_and_offset,
-    range_text,
-    ranges_left_out,
-    summary,
-)
+from drmemctl.output.check import CheckView, fix_lines, place_and_offset, range_text, ranges_left_out, summary
 from drmemctl.output.findings import STYLES, counted, heading, hint, message, severities
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe

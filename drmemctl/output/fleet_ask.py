@@ -31,7 +31,8 @@ def show_answer(screen: Screen, answer: QueryAnswer, format: str, question: str 
     if format == "json":
         screen.write_all(_json(answer, question, sql))
     elif format == "csv":
-        screen.write_all(_csv(answer))
+        names = [safe(name, None) for name in answer.columns]
+        screen.write_all(csv_text(names, (map(_cell, row) for row in answer.rows)))
     else:
         screen.write_all(_table(screen, answer))
 
@@ -125,10 +126,6 @@ def _json(answer: QueryAnswer, question: str | None, sql: str) -> Iterator[str]:
     }
     rows = (row_text(dict(zip(names, map(plain_value, row), strict=True))) for row in answer.rows)
     return streamed("fleet.ask", head, {"rows": rows})
-
-
-def _csv(answer: QueryAnswer) -> Iterator[str]:
-    yield from csv_text([safe(name, None) for name in answer.columns], (map(_cell, row) for row in answer.rows))
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:

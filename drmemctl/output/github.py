@@ -9,14 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from drmemctl.check.finding import Finding, Severity
+from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report
-from drmemctl.output.check import (
-    CheckView,
-    in_lines,
-    summary,
-    unjudged_error,
-)
+from drmemctl.output.check import CheckView, in_lines, summary, unjudged_error
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe, worded
 from drmemctl.tree.source import file_of
@@ -35,13 +30,10 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
         for finding in report.findings:
             title = f"{finding.rule} {finding.title}"
             text = in_lines(finding, report.source, _RANGES)
-            yield _command(_COMMANDS[finding.severity], report, title, text, _position(finding))
+            position = f"line={finding.line},col={finding.column}," if finding.line else ""
+            yield _command(_COMMANDS[finding.severity], report, title, text, position)
     # Never at the start of a line: what comes from outside could be a command itself.
     yield f"drmemctl: {summary(view.tally)}\n"
-
-
-def _position(finding: Finding) -> str:
-    return f"line={finding.line},col={finding.column}," if finding.line else ""
 
 
 def _command(command: str, report: Report, title: str, text: str, position: str = "") -> str:

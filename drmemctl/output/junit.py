@@ -13,11 +13,7 @@ from drmemctl.check.finding import Finding
 from drmemctl.check.pages import Page
 from drmemctl.check.report import Report
 from drmemctl.check.tally import fails
-from drmemctl.output.check import (
-    CheckView,
-    in_lines,
-    unjudged_error,
-)
+from drmemctl.output.check import CheckView, in_lines, unjudged_error
 from drmemctl.output.findings import message
 from drmemctl.output.screen import Screen
 from drmemctl.output.xml import in_xml

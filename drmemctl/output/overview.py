@@ -66,7 +66,8 @@ def show_overview(screen: Screen, overview: Overview, format: str, kernel: str |
 
         screen.write(document(overview_record(overview, kernel)))
         return
-    head = [*_head_lines(screen, overview), "", *_state_lines(screen, overview), ""]
+    head = [line for label, text in facts(overview) for line in _field(screen, label, text)]
+    head += ["", *_state_lines(screen, overview), ""]
     tail = ["", *_judgement_lines(screen, overview)]
     room = _LINES - len(head) - len(tail)
     screen.write("\n".join([*head, *_node_lines(screen, overview, room), *tail]) + "\n")
@@ -133,11 +134,6 @@ def _field(screen: Screen, label: str, text: str) -> Iterator[str]:
     yield screen.style(f"{label:<{_LABEL}}", "bold") + lines[0]
     for line in lines[1:]:
         yield " " * _LABEL + line
-
-
-def _head_lines(screen: Screen, overview: Overview) -> Iterator[str]:
-    for label, text in facts(overview):
-        yield from _field(screen, label, text)
 
 
 def facts(overview: Overview) -> Iterator[tuple[str, str]]:

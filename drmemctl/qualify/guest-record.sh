@@ -60,6 +60,13 @@ host() { # something that the host has to do; then wait until the kernel has had
   until before=$now; now=$(dmesg | wc -l); [ "$now" = "$before" ]; do sleep 2; done
   [ "$answer" = ok ]
 }
+migrate() { # migrate NUMBER: from here on the host answers the RTAS calls that QEMU does not have
+  host migrate $1 || return 1
+  echo 1 > /sys/kernel/mobility/migration
+  result=$?
+  host migrated $1 || return 1
+  return $result
+}
 phandle() { printf %d 0x$(hexdump -v -e '1/1 "%02x"' $1/phandle); }
 firmware() { # firmware PROPERTY HEX [NODE]: a property is replaced, as a firmware's update would
   {

@@ -22,9 +22,14 @@ from drmemctl.qualify.monitor import OracleError
 from drmemctl.qualify.qtest import FIRST_LMB
 from drmemctl.qualify.recorder import recorded_in, root_files
 from drmemctl.qualify.records import Record
-from drmemctl.qualify.replay import Replayed, recorded_state, simulated, step_differences
+from drmemctl.qualify.replay import Replayed, calls_asked, calls_made, recorded_state, simulated, step_differences
+from drmemctl.qualify.scripted_rtas import can_migrate
+from drmemctl.qualify.streams import STREAMS, Migrations
 from drmemctl.qualify.trial import Difference, Trial, file_name
+from drmemctl.simulate.files import read_file
 from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.steps.language import parse_script
+from drmemctl.simulate.steps.migration import Migrate
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
 from drmemctl.wording import count_of
@@ -112,7 +117,7 @@ class KernelSubject:
             "cmdline": CMDLINE,
             "qemu": MACHINE,
             "boot": {"properties": {}, "blocks": []},
-            "steps": [{"step": step, "properties": {}} for step in steps],
+            "steps": [_planned(step) for step in steps],
         }
         folder = self.place / file_name(place)
         root = initramfs(root_files(plan, self.busybox))
@@ -123,6 +128,16 @@ class KernelSubject:
         (folder / "boot.dtb.gz").write_bytes(gzip.compress(fdt, mtime=0))
         (folder / "steps").write_text("".join(f"{step}\n" for step in steps), encoding="utf-8")
         return record, fdt
+
+
+def _planned(step: str) -> Record:
+    """Return a step as it is to be recorded; of a migration with the answers that it names."""
+    plan: Record = {"step": step, "properties": {}}
+    parsed = next(parse_script(step))
+    if isinstance(parsed, Migrate):
+        document = json.loads(read_file(parsed.file))
+        plan["answers"] = document["answers"] if isinstance(document, dict) else document
+    return plan
 
 
 _ELF = b"\x7fELF\x02\x01"
@@ -171,6 +186,8 @@ def _difference(number: int, step: Replayed, aspect: str) -> Difference:
     model: Any
     if aspect == "log":
         real, model = recorded["log"], list(result.log)
+    elif aspect == "calls":
+        real, model = calls_asked(recorded["asked"]), calls_made(result.trace)
     elif aspect == "errno":
         real, model = recorded["errno"], result.errno
     elif aspect == "blocks":
@@ -225,13 +242,19 @@ def _function(trace: Sequence[TraceEvent], aspect: str) -> str:
     return fitting[-1].function if fitting else ""
 
 
-def random_steps(tree: Tree, kernel: str | Profile, seed: int, length: int) -> list[str]:
+def random_steps(
+    tree: Tree, kernel: str | Profile, seed: int, length: int, migrations: Migrations | None = None
+) -> list[str]:
     """Return random steps that make sense on a tree, as far as its simulation tells."""
     pick = random.Random(seed)  # noqa: S311 - steps have to be the same again
     simulation = Simulation(tree, kernel, findings=False)
     steps: list[str] = []
     while len(steps) < length:
-        step = pick.choices(_MAKERS, _WEIGHTS)[0](simulation, pick)
+        if migrations is not None and pick.random() < _MIGRATES:
+            name = f"seed-{seed}-{len(steps) + 1}"
+            step = migrations.step(simulation, pick, name, pick.choice(STREAMS))
+        else:
+            step = pick.choices(_MAKERS, _WEIGHTS)[0](simulation, pick)
         if step:
             simulation.run(step)
             steps.append(step)
@@ -319,10 +342,35 @@ _MAKERS = (_plugged, _unplugged, _removed, _added, _rearranged, _reassigned)
 _WEIGHTS = (6, 2, 5, 3, 1, 2)
 
 
+_MIGRATES = 0.15
+"""Of random steps so many are migrations."""
+
+
+def directed_migrations(tree: Tree, kernel: str | Profile, migrations: Migrations) -> list[str]:
+    """Return a migration by each stream, and behind each a request that writes back what the kernel made of it."""
+    pick = random.Random(0)  # noqa: S311 - steps have to be the same again
+    simulation = Simulation(tree, kernel, findings=False)
+    steps = [f"plug {FIRST:#x} 3 node 1"]
+    simulation.run(steps[0])
+    for number, stream in enumerate(STREAMS, 1):
+        following = f"dlpar memory {'remove' if number % 2 else 'add'} index {FIRST + 1:#x}"
+        for step in (migrations.step(simulation, pick, f"directed-{number}", stream), following):
+            simulation.run(step)
+            steps.append(step)
+    return steps
+
+
 def kernel_trials(subject: KernelSubject, seed: int, length: int, number: int) -> Iterator[Trial]:
-    """Yield the steps made by hand, then random ones for the tree that the kernel finds."""
+    """Yield the steps made by hand, then random ones for the tree that the kernel finds.
+
+    A kernel without symbols does not say where its RTAS calls could be answered: it is not migrated.
+    """
     yield Trial("directed", DIRECTED)
     tree = subject.tree()
+    release = subject.like or subject.release
+    migrations = Migrations(subject.place / "migrations") if can_migrate(subject.vmlinux) else None
+    if migrations is not None:
+        yield Trial("migrations", tuple(directed_migrations(tree, release, migrations)))
     for trial in range(seed, seed + number):
-        steps = random_steps(tree, subject.like or subject.release, trial, length)
+        steps = random_steps(tree, release, trial, length, migrations)
         yield Trial(f"seed {trial}", tuple(steps))

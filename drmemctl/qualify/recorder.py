@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.formats.rtas_input import recorded_calls
 from drmemctl.kernel.early_memory import MEMORY_LIMIT
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.qualify.archive import initramfs
@@ -17,6 +21,7 @@ from drmemctl.qualify.monitor import LeftOutError, Monitor, OracleError
 from drmemctl.qualify.packages import Packages
 from drmemctl.qualify.qtest import LMB, address_of
 from drmemctl.qualify.records import Record, record_of
+from drmemctl.qualify.scripted_rtas import ScriptedMigration
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
 
@@ -47,7 +52,11 @@ def recorded(plan: Record, tree: bytes, kernel: Path, packages: Packages, place:
 
 def recorded_in(guest: Guest, plan: Record, place: Path) -> tuple[Record, bytes]:
     """Return what a guest does with the steps of a record, and its flattened tree."""
-    return record_of(plan, booted(guest, place, Host().do))
+    host = Host(guest.kernel, [step.get("answers", []) for step in plan["steps"]])
+    record, fdt = record_of(plan, booted(guest, place, host.do))
+    for number, calls in host.calls.items():
+        record["steps"][number - 1]["asked"] = calls
+    return record, fdt
 
 
 def root_files(record: Record, busybox: bytes) -> dict[str, bytes]:
@@ -63,13 +72,14 @@ def _commands(record: Record) -> list[str]:
     """Return the steps as the guest's script has them."""
     commands = []
     before = record["boot"]["properties"]
-    for step in record["steps"]:
+    for number, step in enumerate(record["steps"], 1):
         kind, *words = step["step"].split()
         after = step["properties"]
         # Whoever replaced v2 by v1 removed v2 between two steps: an update is a step, that was none.
         if V2 in before and V2 not in after and kind != "firmware":
             commands.append(f"without {V2}")
-        commands.append(f"step {_command(kind, words, step['step'])}")
+        command = f"migrate {number}" if kind == "migrate" else _command(kind, words, step["step"])
+        commands.append(f"step {command}")
         before = after
     return commands
 
@@ -102,21 +112,48 @@ def _edits(record: Record, tree: Tree) -> str:
 
 
 class Host:
-    """The hypervisor's side: DIMMs by the DRC index of their first LMB, named in the order in which they come."""
+    """The hypervisor's side: DIMMs by the DRC index of their first LMB, named in the order in which they come.
 
-    def __init__(self) -> None:
+    Attributes:
+        calls: those that the kernel made in migrations, by the number of the step.
+
+    """
+
+    def __init__(self, vmlinux: Path | None = None, answers: Sequence[list[dict[str, Any]]] = ()) -> None:
+        """Return a host of a guest with that kernel, for steps that have these answers of RTAS calls."""
+        self.calls: dict[int, list[dict[str, Any]]] = {}
+        self._vmlinux, self._answers = vmlinux, answers
+        self._migration: ScriptedMigration | None = None
         self._count = 0
 
-    def do(self, monitor: Monitor, asked: str) -> str:
+    def do(self, monitor: Monitor, request: str) -> str:
         """Do what the guest asks for; `ok` or what went wrong."""
-        kind, drc, count, *rest = asked.split()
+        kind, number, *words = request.split()
+        if kind in {"migrate", "migrated"}:
+            return self._migrate(monitor, int(number), begins=kind == "migrate")
+        return self._dimm(monitor, kind, number, words)
+
+    def _migrate(self, monitor: Monitor, number: int, *, begins: bool) -> str:
+        """Begin to answer the RTAS calls of a migration, or end it."""
+        if begins and self._vmlinux is not None:
+            calls = recorded_calls(json.dumps(self._answers[number - 1]))
+            self._migration = ScriptedMigration(self._vmlinux, monitor, list(calls))
+            return "ok"
+        if self._migration is None:
+            return "no migration"
+        failure = self._migration.end()
+        self.calls[number], self._migration = self._migration.calls, None
+        return failure or "ok"
+
+    def _dimm(self, monitor: Monitor, kind: str, drc: str, words: list[str]) -> str:
+        count = words[0]
         if int(drc, 0) >> 28 == 1:
             return self._core(monitor, kind, int(drc, 0) & 0xFFFFFFF)
         address = address_of(int(drc, 0))
         if kind == "unplug":
             return self._unplug(monitor, address)
         self._count += 1
-        node = rest[1] if rest[:1] == ["node"] else "0"
+        node = words[2] if words[1:2] == ["node"] else "0"
         memory = f"object_add memory-backend-ram,id=d{self._count},size={int(count) * LMB}"
         dimm = f"device_add pc-dimm,id=dimm{self._count},memdev=d{self._count},node={node},addr={address:#x}"
         answer = monitor.do(memory)

@@ -26,7 +26,7 @@ DRMEM = (V1, V2, LOOKUP_ARRAYS, LMB_SIZE, FLAGS_MASK)
 
 _ERRNO = {os.strerror(number): name for number, name in errno.errorcode.items()}
 _TIME = re.compile(r"^(<\d+>)?\[[^]]*\](\[[^]]*\])? ")
-_OURS = re.compile(r"pseries|dlpar|drmem|OF:|NUMA|numa|memory")
+_OURS = re.compile(r"pseries|dlpar|drmem|OF:|NUMA|numa|memory|mobility|suspend-me")
 _NOT_OURS = re.compile(r"radix-mmu")
 _MEMBLOCK = re.compile(r"\s*(MEMBLOCK conf|memory\[|memory\.cnt|memory size)")
 _PAGE_STUCK = re.compile(r"index:0x[0-9a-f]+ pfn:0x([0-9a-f]+)")
@@ -64,6 +64,8 @@ def record_of(plan: Record, sent: Sent) -> tuple[Record, bytes]:
         result = _step(step["step"], folders[f"kept/{number}"], record)
         if memblock:
             result["memblock"] = _text(folders[f"kept/{number}"], "memblock").splitlines()
+        if "answers" in step:
+            result["answers"] = step["answers"]
         record["steps"].append(result if cpus is None else result | cpus.state(f"kept/{number}"))
     record["events"] = sent.events
     return record, top["fdt"]

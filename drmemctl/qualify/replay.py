@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from drmemctl.formats.block_states import ONLINE
 from drmemctl.formats.dynamic_memory import ASSIGNED, NODE, V1, V2
+from drmemctl.formats.update_nodes import NAME as UPDATE_NODES
+from drmemctl.formats.update_properties import NAME as UPDATE_PROPERTIES
 from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.trace import RtasCall, TraceEvent
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.simulation import Simulation
@@ -56,8 +60,8 @@ def recorded_state(state: dict[str, Any]) -> State:
 
 def state_of(simulation: Simulation, names: list[str]) -> State:
     """Return the simulated kernel's state: the properties of the drmem node named, both LMB properties, blocks."""
-    held = {name: simulation.tree.get(NODE, name) for name in {*names, V1, V2}}
-    properties = {name: data.hex() for name, data in held.items() if data is not None}
+    values = {name: simulation.tree.get(NODE, name) for name in {*names, V1, V2}}
+    properties = {name: data.hex() for name, data in values.items() if data is not None}
     return State(properties, list(simulation.state.blocks))
 
 
@@ -70,7 +74,9 @@ def simulated(
     traced: bool = False,
 ) -> ReplayedRun:
     """Do the steps of a recorded run on a simulated partition with the same kernel, unless another is given."""
-    answers = {step["step"].split()[1]: _answers(record, step) for step in record["steps"] if "answers" in step}
+    answers = {
+        shlex.split(step["step"])[1]: _answers(record, step) for step in record["steps"] if "answers" in step
+    }
     files = Files(file=lambda file: json.dumps(answers[file]).encode(), is_record=lambda name: name in answers)
     simulation = Simulation(tree, kernel or record["kernel"], files=files, findings=findings)
     boot = state_of(simulation, list(record["boot"]["properties"]))
@@ -118,6 +124,28 @@ def _unrecorded(simulation: Simulation, step: dict[str, Any]) -> None:
         simulation.run(f"firmware {NODE} {V2} -")
 
 
+_UPDATES = (UPDATE_NODES, UPDATE_PROPERTIES)
+
+
+def calls_asked(calls: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the calls for updates of the tree that a kernel was seen to make, with the phandles of nodes."""
+    return [
+        f"{entry['call']} {int(entry['request'][:8], 16):#x}"
+        if entry["call"] == UPDATE_PROPERTIES
+        else entry["call"]
+        for entry in calls
+    ]
+
+
+def calls_made(trace: Iterable[TraceEvent]) -> list[str]:
+    """Return those that a simulated kernel made."""
+    calls = (event for event in trace if isinstance(event, RtasCall) and event.call in _UPDATES)
+    return [
+        f"{event.call} {event.arguments[0]:#x}" if event.call == UPDATE_PROPERTIES else event.call
+        for event in calls
+    ]
+
+
 def step_differences(step: Replayed) -> Iterator[str]:
     """Yield what of a step is not as it was recorded."""
     recorded = step.recorded
@@ -127,6 +155,8 @@ def step_differences(step: Replayed) -> Iterator[str]:
         yield "blocks"
     if list(step.result.log) != recorded["log"]:
         yield "log"
+    if "asked" in recorded and calls_asked(recorded["asked"]) != calls_made(step.result.trace):
+        yield "calls"
     # A plug or an unplug comes through the hotplug interrupt: nobody gets its error number.
     if recorded["step"].startswith("drmgr"):
         drmgr = step.result.drmgr

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from drmemctl.kernel import plugins
 from drmemctl.kernel.processors import cpu_changes
 from drmemctl.kernel.trace import recorded
 from drmemctl.simulate.files import Files
@@ -33,9 +34,11 @@ def carry_out(
         if traced:
             with recorded() as events:
                 result = step.carry_out(partition, files)
+            plugins.held_to(result, StepResult, step, "carry_out")
             result = replace(result, trace=events)
         else:
             result = step.carry_out(partition, files)
+        plugins.held_to(result, StepResult, step, "carry_out")
         flush = step.flush(partition, result.after)
     after = replace(result.after, flush=flush)
     machine = after.machine

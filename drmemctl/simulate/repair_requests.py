@@ -74,10 +74,11 @@ class Candidates:
         self._spans += sorted(parts - {*self._spans})[:MOST_RANGES]
         self.devices: tuple[Device, ...] = ()
         if isinstance(start.machine, Qemu):
-            self.devices = tuple(device for device in start.machine.devices if self._is_about(device))
-
-    def _is_about(self, device: Device) -> bool:
-        return any(part.overlaps(device.first, device.count) for part in self._ranges)
+            self.devices = tuple(
+                device
+                for device in start.machine.devices
+                if any(part.overlaps(device.first, device.count) for part in self._ranges)
+            )
 
     def steps(self, partition: Partition) -> Iterator[str]:
         """Yield the steps that are tried on a partition: requests, blocks online, DIMMs, a flush."""

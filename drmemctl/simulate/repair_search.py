@@ -165,7 +165,7 @@ class Search:
 
     def _keeps_memory(self, partition: Partition) -> bool:
         """Whether the memory of the start is there, and no more: giving memory away is no repair."""
-        parts = side_by_side(self._required, _all_blocks(partition.kernel))
+        parts = side_by_side(self._required, partition.kernel.blocks.ranges())
         if any(required is not None and covered is None for _, _, required, covered in parts):
             return False
         return n_assigned(partition) <= self._most_assigned
@@ -303,14 +303,6 @@ def _last_assigned_at(table: LmbTable, address: int) -> int | None:
     return None
 
 
-def _all_blocks(kernel: KernelState) -> Intervals:
-    """Return the memory blocks."""
-    blocks = Intervals()
-    for run in kernel.blocks.runs:
-        blocks.add(run.first, run.count, 0)
-    return blocks
-
-
 def _required_blocks(kernel: KernelState) -> Intervals:
     """Return the memory blocks that a repair has to keep: all but those at free LMBs."""
     free = Intervals()
@@ -320,7 +312,7 @@ def _required_blocks(kernel: KernelState) -> Intervals:
             end = -(-(run.base + run.lmbs * (kernel.table.lmb_size or 0)) // kernel.block_size)
             free.add(first, end - first, 0)
     required = Intervals()
-    for first, n_blocks, block, unused in side_by_side(_all_blocks(kernel), free.disjoint()):
+    for first, n_blocks, block, unused in side_by_side(kernel.blocks.ranges(), free.disjoint()):
         if block is not None and unused is None:
             required.add(first, n_blocks, 0)
     return required

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from drmemctl.arguments import checked
 from drmemctl.check.finding import Violation
 from drmemctl.kernel import plugins
 from drmemctl.kernel.choice import kernel_for
@@ -159,6 +160,7 @@ def steps_of(steps: Steps) -> list[Step]:
     return parsed
 
 
+@checked()
 def simulate(  # noqa: PLR0913 - as its command has options
     tree: Tree,
     steps: Steps = (),

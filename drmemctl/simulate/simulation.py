@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from drmemctl.arguments import checked, wrong_type
 from drmemctl.check.finding import Finding, Violation
 from drmemctl.errors import LimitError
 from drmemctl.formats.block_states import OFFLINE
@@ -41,6 +42,7 @@ class Simulation:
 
     """
 
+    @checked()
     def __init__(
         self,
         tree: Tree,
@@ -104,6 +106,8 @@ class Simulation:
 
         `traced` collects what the kernel does meanwhile, for the result's `trace`.
         """
+        if not isinstance(step, str | Step):
+            raise wrong_type("step", "a str or a Step", step)
         parsed = next(parse_script(step), None) if isinstance(step, str) else step
         if parsed is None:
             return StepResult(Step(str(step)), self.situation, self.situation)

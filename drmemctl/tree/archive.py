@@ -13,14 +13,7 @@ from functools import partial
 from drmemctl.errors import InputError
 from drmemctl.formats.fdt_header import MAGIC
 from drmemctl.tree.builder import shown
-from drmemctl.tree.finder import (
-    ARCHIVE,
-    Finder,
-    TreeRoot,
-    inside_named_tree,
-    only_tree,
-    several_trees,
-)
+from drmemctl.tree.finder import ARCHIVE, Finder, TreeRoot, inside_named_tree, only_tree, several_trees
 from drmemctl.tree.limits import LIMITS, too_large
 from drmemctl.tree.members import Member, Read, assembled, no_content
 from drmemctl.tree.node import Tree
@@ -95,6 +88,7 @@ class _ArchiveSurvey:
         members: how many there are.
         roots: the topmost directories that are trees.
         blobs: the members that are flattened trees, by path.
+        left_out: the members that have no content of their own: hard links, and what is no file.
         is_file: whether what was asked for is a file.
         is_directory: whether what was asked for is a directory, or one that something lies in.
 
@@ -113,7 +107,7 @@ class _ArchiveSurvey:
         self.members = 0
         self.blobs: list[str] = []
         self.is_file, self.is_directory = False, not wanted
-        self._left_out = _LeftOut()
+        self.left_out = _LeftOut()
         # Not the names, of which there may be many: that two share a mark costs another pass at most.
         self._files_seen = bytearray(_MARKS)
         for member in members(stream, source):
@@ -124,25 +118,19 @@ class _ArchiveSurvey:
     def _resolved(self, stream: Stream, member: Member) -> tuple[Stream, Member]:
         """Keep in mind what has no content of its own; return a hard link as the file that it is, if kept."""
         if member.oddity:
-            self._left_out.add(member)
+            self.left_out.add(member)
         elif member.is_file:
-            self._left_out.remove(member.path)
+            self.left_out.remove(member.path)
             self._files_seen[hash(member.path) % _MARKS] = 1
         return _as_file(stream, member, self._named.entries, self._small.entries, self._files)
-
-    def left_out_of(self, root: TreeRoot) -> list[Member]:
-        """Return the members below a root that have no content of their own: hard links, and what is no file."""
-        return self._left_out.below(root.prefix)
-
-    def targets_of(self, path: str) -> list[str]:
-        """Return what a hard link is to, and what that is to if it is one as well; nothing for what is none."""
-        return self._left_out.targets_of(path)
 
     def is_lost(self, member: Member, entries: Mapping[str, bytes | None]) -> bool:
         """Whether a hard link to a file that is in the archive is not among what was kept."""
         if entries.get(member.path) is not None:
             return False
-        return any(self._files_seen[hash(target) % _MARKS] for target in self.targets_of(member.path)[-1:])
+        return any(
+            self._files_seen[hash(target) % _MARKS] for target in self.left_out.targets_of(member.path)[-1:]
+        )
 
     def _see(self, stream: Stream, member: Member) -> None:
         inside = member.path.startswith(self._prefix)
@@ -229,7 +217,7 @@ class _LeftOut:
         return [member for path, member in self._members.items() if path.startswith(prefix)]
 
     def targets_of(self, path: str) -> list[str]:
-        """Return what a hard link is to, in the end the last of these."""
+        """Return what a hard link is to, and what that is to if it is one as well; nothing for what is none."""
         targets: list[str] = []
         while (member := self._members.get(path)) is not None and member.target and member.target not in targets:
             path = member.target
@@ -294,9 +282,9 @@ def read_archive(
 
 
 def _read_root(restart: Restart, source: str, survey: _ArchiveSurvey, root: TreeRoot) -> Tree:
-    entries, left_out = survey.entries_of(root), survey.left_out_of(root)
+    entries, left_out = survey.entries_of(root), survey.left_out.below(root.prefix)
     if entries is None or any(survey.is_lost(member, entries) for member in left_out):
-        targets = {target for member in left_out for target in survey.targets_of(member.path)}
+        targets = {target for member in left_out for target in survey.left_out.targets_of(member.path)}
         entries = _entries_again(restart(), source, root, targets)
     return assembled(_below(entries, root, left_out), root, ARCHIVE, source)
 
@@ -318,7 +306,7 @@ def _read_wanted(restart: Restart, source: str, wanted: str, read_file: ReadFile
     survey = _ArchiveSurvey(restart(), source, watch, path)
     if survey.is_file:
         return _read_member(restart, source, survey, path, read_file)
-    targets = survey.targets_of(path)
+    targets = survey.left_out.targets_of(path)
     if targets:
         return read_file(_content_at(restart(), source, targets[-1]), f"{source}::{shown(path)}")
     if not survey.is_directory:

@@ -138,7 +138,8 @@ def _captured(source: _Source, when: int, *, redact: bool) -> Files:
         properties = list(_tree(source))
         secrets = secret_texts(properties)
         at_root = {path.removeprefix(_ROOT): data for path, data in properties}
-        yield capture_text.NAME, Provenance(when, pseudonym(at_root, _machine_id(source))).encode()
+        machine_id = source.read("etc/machine-id", most=_LINE) or b""
+        yield capture_text.NAME, Provenance(when, pseudonym(at_root, machine_id)).encode()
         yield from ((path, redacted(os.path.basename(path), data, secrets)) for path, data in properties)  # noqa: PTH119
         yield from ((path, redacted("", data, secrets)) for path, data in _beside(source))
         return
@@ -175,10 +176,6 @@ def _files(source: _Source, paths: tuple[str, ...]) -> Files:
 
 
 _ROOT = "proc/device-tree/"
-
-
-def _machine_id(source: _Source) -> bytes:
-    return source.read("etc/machine-id", most=_LINE) or b""
 
 
 def _tree(source: _Source) -> Files:

@@ -142,7 +142,10 @@ def _kind_of_stream(stream: Stream) -> str | None:
     head = stream.peek(_HEAD)
     if head.startswith(_DUMPS):
         return _kind_of_dump(head)
-    return None if b"\0" in head else _kind_of_text(head)
+    text, zero, _ = head.partition(b"\0")
+    kind = _kind_of_text(text)
+    # Source with a zero in it is damaged, and its reader says where.
+    return kind if not zero or kind == "tree" else None
 
 
 _DUMPS = (b"\x7fELF", b"KDUMP", b"makedumpfile")

@@ -15,7 +15,7 @@ from drmemctl.tree.builder import Draft, TreeBuilder, shown
 from drmemctl.tree.dts_values import UNRESOLVED, Scanner, Value, read_number, read_value
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Property, Tree
-from drmemctl.tree.places import TextPlaces
+from drmemctl.tree.places import CONTROL, TextPlaces
 
 # Before the text there may be what the tools say on stderr, if both are in one file, a prompt, or who wrote it.
 # The empty alternative ends each `*+`: Python before 3.11.5, as Debian 12 has it, goes on behind what the last
@@ -83,8 +83,12 @@ class _Parser:
 
     def parse(self) -> Tree:
         """Return the tree of the whole text."""
-        self._prologue()
-        self._body()
+        zero = self._scanner.text.find("\0")
+        if zero >= 0:
+            self._scanner.fail(CONTROL.format(0), zero)
+        with self._scanner.limits_placed():
+            self._prologue()
+            self._body()
         self._resolve()
         if self._scanner.space():
             self._scanner.fail("something follows the tree", hint=_PLAIN)

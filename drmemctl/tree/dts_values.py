@@ -11,10 +11,12 @@ import re
 import sys
 from array import array
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from drmemctl.errors import InputError
+from drmemctl.errors import InputError, LimitError
+from drmemctl.tree.places import place_words
 
 # Why a `*+` ends in an empty alternative: see _PREAMBLE of `dts`.
 _SPACE = re.compile(r"(?:\s++|//[^\n]*+|/\*.*?\*/|)*+", re.DOTALL)
@@ -81,10 +83,17 @@ class Scanner:
 
     def fail(self, message: str, at: int | None = None, hint: str | None = None) -> NoReturn:
         """Raise `InputError` with line and column."""
-        place = self.at if at is None else at
-        line = self.text.count("\n", 0, place) + 1
-        column = place - self.text.rfind("\n", 0, place)
-        raise InputError(f"line {line}, column {column}: {message}", source=self.source, hint=hint)
+        place = place_words(self.text, self.at if at is None else at)
+        raise InputError(f"{place}: {message}", source=self.source, hint=hint)
+
+    @contextmanager
+    def limits_placed(self) -> Iterator[None]:
+        """Have a `LimitError` say with line and column how far the text was read."""
+        try:
+            yield
+        except LimitError as error:
+            error.message = f"{place_words(self.text, self.at)}: {error.message}"
+            raise
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drmemctl.errors import LimitError
 
@@ -100,38 +100,34 @@ class Limits:
     max_candidates: int = 64
 
 
+_BY_SIZE = tuple(
+    f"max_{of_what}"
+    for of_what in (
+        *("nodes", "properties", "runs", "listed_runs", "listed_blocks", "simulated_runs", "searched_nodes"),
+        *("value", "value_by_lmb", "value_by_connector", "answers", "script", "steps", "rebuilt", "words"),
+    )
+)
+"""Counts that grow with the bytes of a tree, so that the variable alone lets a larger one in."""
+
+
 def limits_from(environment: Mapping[str, str]) -> Limits:
     """Return the limits with what `DRMEMCTL_MAX_MIB` sets: a tree's bytes; the counts grow in proportion.
 
     A value that is no number of MiB leaves them as they are; `check_environment` is there to complain.
     """
     mib = _asked_for(environment)
-    if mib is None:
-        return Limits()
-    max_bytes = mib * MIB
     default = Limits()
-    # The counts grow with the bytes, so that the variable alone lets a larger tree in.
+    if mib is None:
+        return default
+    max_bytes = mib * MIB
     factor = max(1, -(-max_bytes // default.max_bytes))
-    return Limits(
+    return replace(
+        default,
         max_bytes=max_bytes,
         max_text=max_bytes,
-        max_nodes=default.max_nodes * factor,
-        max_properties=default.max_properties * factor,
-        max_runs=default.max_runs * factor,
-        max_listed_runs=default.max_listed_runs * factor,
-        max_listed_blocks=default.max_listed_blocks * factor,
-        max_simulated_runs=default.max_simulated_runs * factor,
-        max_searched_nodes=default.max_searched_nodes * factor,
-        max_value=default.max_value * factor,
-        max_value_by_lmb=default.max_value_by_lmb * factor,
-        max_value_by_connector=default.max_value_by_connector * factor,
-        max_answers=default.max_answers * factor,
-        max_script=default.max_script * factor,
-        max_steps=default.max_steps * factor,
-        max_rebuilt=default.max_rebuilt * factor,
-        max_words=default.max_words * factor,
         max_unpacked=max(default.max_unpacked, 4 * max_bytes),
         ratio_floor=max(default.ratio_floor, max_bytes),
+        **{name: getattr(default, name) * factor for name in _BY_SIZE},
     )
 
 

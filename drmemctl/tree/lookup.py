@@ -32,7 +32,7 @@ class Place:
 def find_node(tree: Tree, path: str) -> Place:
     """Return the node at a path, in which parts may leave their unit address out; or raise `NotInTreeError`."""
     place = Place("/", tree.root)
-    for name in _parts(path):
+    for name in filter(None, _as_in_tree(path).split("/")):
         child = place.node.child(name)
         if child is None:
             raise _no_node(tree, path, place, name)
@@ -79,10 +79,6 @@ def _as_in_tree(text: str) -> str:
     except UnicodeEncodeError:
         # A surrogate that stands for no byte: nothing that a shell passes.
         return decode_name(encode_name(text))
-
-
-def _parts(path: str) -> list[str]:
-    return [part for part in _as_in_tree(path).split("/") if part]
 
 
 def _split(tree: Tree, path: str) -> tuple[str, str | None]:

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 
 from drmemctl.defect import Defect
-from drmemctl.errors import InputError
+from drmemctl.errors import InputError, LimitError
 from drmemctl.tree.builder import Draft, TreeBuilder, shown
 from drmemctl.tree.lsprop_places import Names, PrintedPlace, is_heading, is_known, place_of, split_name
 from drmemctl.tree.node import Tree, decode_name, encode_name
@@ -71,6 +71,7 @@ class _Section:
 
     path: str | None
     starts: bool
+    number: int = 1
     entries: list[_Entry] = field(default_factory=list)
 
 
@@ -111,9 +112,9 @@ class _Reader:
                 elif line.strip():
                     self._bad_line(number, line)
             elif "lsprop" in line and (match := _PROMPT.fullmatch(line)):
-                self._sections.append(_Section(match[1], starts=True))
+                self._sections.append(_Section(match[1], starts=True, number=number))
             elif match := _HEADER.fullmatch(line):
-                self._sections.append(_Section(match[1], starts=False))
+                self._sections.append(_Section(match[1], starts=False, number=number))
             elif match := _COMPLAINT.fullmatch(line):
                 self._builder.note(Defect("unreadable", f"lsprop could not read {shown(match[1])}"))
             elif line.strip():
@@ -144,15 +145,24 @@ class _Reader:
                 self._take(section, start.below(section.path or ""), None)
 
     def _take(self, section: _Section, names: Names, start: PrintedPlace | None) -> None:
-        if not section.starts:
-            self._builder.at(names)
-        for entry in section.entries:
-            where, name = split_name(entry.name)
-            if where is not None:
-                node = self._builder.at(where)
-            else:
-                node = self._builder.at(start.home(name) if start else names)
-            self._add(node, name, entry)
+        line = section.number
+        try:
+            if not section.starts:
+                self._builder.at(names)
+            for entry in section.entries:
+                line = entry.number
+                self._take_entry(entry, names, start)
+        except LimitError as error:
+            error.message = f"line {line}: {error.message}"
+            raise
+
+    def _take_entry(self, entry: _Entry, names: Names, start: PrintedPlace | None) -> None:
+        where, name = split_name(entry.name)
+        if where is not None:
+            node = self._builder.at(where)
+        else:
+            node = self._builder.at(start.home(name) if start else names)
+        self._add(node, name, entry)
 
     def _add(self, node: Draft, name: str, entry: _Entry) -> None:
         lines = [line for line in entry.lines if line.strip()]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from drmemctl.arguments import text, wrong_type
 from drmemctl.defect import Defect
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.capture_text import UNKNOWN, Provenance
@@ -104,7 +105,7 @@ class Node:
         for node in self.children:
             if node.name == name:
                 return node
-        if "@" in name:
+        if "@" in text("name", name):
             return None
         prefix = name + "@"
         return next((node for node in self.children if node.name.startswith(prefix)), None)
@@ -116,6 +117,9 @@ class Node:
 
     def with_property(self, name: str, value: bytes | None) -> Node:
         """Return the node with one property set, in its place or last; None removes it."""
+        text("name", name)
+        if not isinstance(value, bytes | None):
+            raise wrong_type("value", "bytes, or None", value)
         properties = [prop for prop in self.properties if prop.name != name]
         if value is None:
             return replace(self, properties=tuple(properties))
@@ -237,6 +241,7 @@ class Tree:
 
     def find(self, path: str) -> Node | None:
         """Return the node at an absolute path, or None. A component may leave its unit address out."""
+        text("path", path)
         node: Node | None = self.root
         for name in path.strip("/").split("/"):
             if name and node is not None:
@@ -274,6 +279,7 @@ class Tree:
 
     def with_node(self, path: str, new: Node) -> Tree:
         """Return the tree with another node in the place of an existing one."""
+        text("path", path)
         trail = [self.root]
         for part in (part for part in path.strip("/").split("/") if part):
             child = trail[-1].child(part)

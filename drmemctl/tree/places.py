@@ -20,6 +20,14 @@ class Named(Protocol):
         """The name."""
 
 
+CONTROL = "a byte {:#04x}, which text of a tree has nowhere"
+
+
+def place_words(text: str, at: int) -> str:
+    """Return the place of a character in words, as errors have it: line and column, from 1 on."""
+    return f"line {text.count(chr(10), 0, at) + 1}, column {at - text.rfind(chr(10), 0, at)}"
+
+
 class SourcePlace(NamedTuple):
     """Line and column of a name, both from 1 on; columns count bytes."""
 

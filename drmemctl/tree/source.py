@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
+from drmemctl.arguments import checked, input_or_bytes
 from drmemctl.defect import Defect
 from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats.fdt_header import MAGIC
@@ -50,6 +51,7 @@ _FOREIGN = {
 }
 
 
+@checked(source=input_or_bytes)
 def load(source: str | os.PathLike[str] | bytes) -> Tree:
     """Return the device tree of any kind of input, recognised by its content.
 
@@ -343,9 +345,23 @@ def _kind_of(head: bytes, source: str) -> str:
             return "lsprop"
         content = "text that neither lsprop, dtc nor fdtdump prints"
     else:
+        _refuse_text_with_control(head, source)
         foreign = [name for magic, name in _FOREIGN.items() if head.startswith(magic)]
         content = foreign[0] if foreign else f"beginning with {head[:8].hex(' ')}"
     raise InputError(f"this is no device tree ({content})", source=source, hint=f"expected {_KINDS}")
+
+
+def _refuse_text_with_control(head: bytes, source: str) -> None:
+    """Refuse what is text of a tree up to a byte that no text has, and say where that is."""
+    from drmemctl.tree.dts import is_dts
+    from drmemctl.tree.lsprop import is_lsprop
+    from drmemctl.tree.places import CONTROL, place_words
+
+    match = _CONTROL.search(head)
+    before = head[: match.start() if match else 0]
+    if match and (is_dts(before) or is_lsprop(before)):
+        place = place_words(head.decode("latin-1"), match.start())
+        raise InputError(f"{place}: {CONTROL.format(match[0][0])}", source=source)
 
 
 def _read_content(kind: str, data: bytes, source: str) -> Tree:

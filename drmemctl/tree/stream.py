@@ -36,14 +36,10 @@ class Stream:
     def read(self, size: int) -> bytes:
         """Return the next bytes: `size`, fewer only at the end."""
         parts, missing = [], size
-        while missing > 0 and (part := self._take(missing)):
+        while missing > 0 and (part := self.some(missing)):
             parts.append(part)
             missing -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def some(self, most: int = CHUNK) -> bytes:
-        """Return the next bytes, as many as are at hand but at most `most`; b"" at the end."""
-        return self._take(most)
 
     def unread(self, data: bytes) -> None:
         """Put back the last bytes read."""
@@ -61,11 +57,12 @@ class Stream:
             self._head, self._at = b"", 0
             missing -= self._seek(missing)
             self.offset += size - missing
-        while missing > 0 and (part := self._take(missing)):
+        while missing > 0 and (part := self.some(missing)):
             missing -= len(part)
         return size - missing
 
-    def _take(self, most: int) -> bytes:
+    def some(self, most: int = CHUNK) -> bytes:
+        """Return the next bytes, as many as are at hand but at most `most`; b"" at the end."""
         # An index and not a shorter copy: an archive has its buffer asked for 512 bytes at a time.
         if self._at >= len(self._head):
             self._head, self._at = self._pull(), 0

@@ -214,6 +214,35 @@ def test_what_is_no_task_is_the_plugins_fault(tmp_path: Path) -> None:
             assert (told.code, told.err.splitlines()[1:]) == (3, [f"drmemctl: {path}{message}"])
 
 
+WRONG_STEPS = {
+    "return 5": "task returns a int, and no function that makes a task",
+    "return drmem_update_dt(circumstances)": "task returns a generator, and no function that makes a task",
+    "return lambda job: 5": "what task returns yields no actions: it makes a int",
+    "return lambda: None": "takes 0 positional arguments but 1 was given",
+    "raise KeyError('x')": "KeyError: 'x'",
+}
+
+
+def test_a_step_without_a_task_is_the_plugins_fault(tmp_path: Path) -> None:
+    path = tmp_path / "step.py"
+    for body, message in WRONG_STEPS.items():
+        path.write_text(STEP.replace("return drmem_update_dt\n", f"{body}\n"))
+        for told in (
+            run("simulate", BEFORE, "flush", "--plugin", path),
+            run("explore", BEFORE, "--thread", "flush", "--plugin", path),
+        ):
+            assert (told.code, told.err.splitlines()[1:]) == (3, [told.err.splitlines()[-1]]), body
+            assert told.err.splitlines()[-1].startswith(f"drmemctl: {path}: "), body
+            assert message in told.err, body
+    wrong = STEP.replace("return cls(words.text)", "return 7").replace("return drmem_update_dt\n", "return 7\n")
+    carried = STEP.replace("def task(self, circumstances)", "def carry_out(self, partition, files)")
+    for text, message in ((wrong, "parse returns a int, and no Step"), (carried, "carry_out returns a function")):
+        path.write_text(text)
+        told = run("simulate", BEFORE, "flush", "--plugin", path)
+        assert told.code == 3
+        assert f"drmemctl: {path}: the plugin fails: TypeError: {message}" in told.err
+
+
 def test_what_fails_in_a_plugin_is_an_error_of_the_package_to_a_program(tmp_path: Path) -> None:
     path = tmp_path / "fails.py"
     path.write_text(FAILS)

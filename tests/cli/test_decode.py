@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.running import on_terminal, process, run
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, ROOT
 from tests.formats.rtas_vectors import (
     HP_INDEXED_COUNT,
     MOBILITY,
@@ -276,3 +278,33 @@ def test_a_file_that_is_not_there_or_far_too_large(tmp_path: Path) -> None:
     assert "more than the 4,194,304 bytes" in outcome.err
     assert "DRMEMCTL_MAX_MIB" in outcome.err
     assert run("decode", "rtas-event", tmp_path).code == 2
+
+
+NO_ANSWERS = {
+    "README.md": "no hex",
+    "fixtures/races/before.dts": "no hex",
+    "fixtures/trees/form0.dtb.gz": "but what gzip made",
+    "fixtures/tutorial/lpar7-after.tar.xz": "but what xz made",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_files_are_no_answers(kind: str, tmp_path: Path) -> None:
+    texts = ["Prüfung, keine Bytes\n", "[1, 2]"]
+    files = [(ROOT / name, said) for name, said in NO_ANSWERS.items()]
+    files.append((Path(sys.executable), "but an ELF file"))
+    for number, (text, encoding) in enumerate(product(texts, ("utf-8", "latin-1", "utf-16"))):
+        path = tmp_path / f"{number}.txt"
+        path.write_bytes(text.encode(encoding))
+        files.append((path, str(path)))
+    for path, said in files:
+        outcome = run("decode", kind, path)
+        assert (outcome.code, outcome.out) == (3, ""), path
+        assert said in outcome.err, path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_hex_in_any_unicode(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "event.txt"
+    path.write_bytes("062060a0 00000002\r\n".encode(encoding))
+    assert run("decode", "rtas-event", path).out == PRRN_TEXT

@@ -17,16 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.outputs import (
-    AFTER,
-    BOOTED,
-    FAULTY,
-    PRINTING,
-    RACE,
-    REMOVE,
-    TREE,
-    writing,
-)
+from tests.cli.outputs import AFTER, BOOTED, FAULTY, PRINTING, RACE, REMOVE, TREE, writing
 from tests.cli.outputs import shell as run_in_shell
 from tests.cli.running import COMMAND, environment, process
 from tests.conftest import ROOT, gunzip

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError, LimitError
-from drmemctl.formats.hex_text import is_text, parse_hex
+from drmemctl.formats.hex_text import is_text, parse_hex, text_of
 
 DATA = bytes(range(256)) + bytes(100) + b"end"
 
@@ -143,6 +143,12 @@ def test_a_star_cannot_fill_the_memory() -> None:
 
 def test_work_areas_are_no_text() -> None:
     assert not is_text(bytes(4))
+    assert is_text("dies ist kein Hex, schön".encode())
+    assert is_text("dies ist kein Hex, schön".encode("latin-1"))
+    assert text_of("00 01".encode("utf-16")) == text_of(b"\xef\xbb\xbf00 01") == "00 01"
+    assert not is_text(b"\xff\xfe\x00\xd8")
+    assert not is_text("schön".encode("latin-1"))
+    assert not is_text(bytes(range(0x80, 0x100)))
     assert not is_text(b"")
     assert is_text(b" ~\t\r\n\f")
     assert not any(is_text(b"00" + bytes([byte])) for byte in (0x0B, 0x1F, 0x7F, 0x80))

@@ -10,13 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError
-from drmemctl.formats.lists import (
-    counted,
-    decode_counted_words,
-    decode_words,
-    encode_words,
-    judge_length,
-)
+from drmemctl.formats.lists import counted, decode_counted_words, decode_words, encode_words, judge_length
 from drmemctl.wording import count_of
 from tests.encoders import encode_counted_words
 from tests.formats.values import codes, unhex

@@ -10,13 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError
-from drmemctl.formats.memory_reg import (
-    MemoryRange,
-    decode_reg,
-    decode_usable_reg,
-    encode_reg,
-    pair,
-)
+from drmemctl.formats.memory_reg import MemoryRange, decode_reg, decode_usable_reg, encode_reg, pair
 from tests.formats.values import codes, unhex, value_in, values_of
 
 U32 = st.integers(0, 2**32 - 1)

@@ -11,12 +11,7 @@ from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError
 from drmemctl.formats.memory_reg import MemoryRange
-from drmemctl.formats.usable_memory import (
-    UsableRecord,
-    decode_usable_memory,
-    encode_usable_memory,
-    record,
-)
+from drmemctl.formats.usable_memory import UsableRecord, decode_usable_memory, encode_usable_memory, record
 from tests.formats.values import codes, unhex, value_in
 
 U32 = st.integers(0, 2**32 - 1)

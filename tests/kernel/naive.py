@@ -11,17 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from tests.hypervisor.naive import Domains, NaiveFirmware
-from tests.kernel.naive_property import (
-    TOUCHED,
-    UNSET,
-    V1,
-    V2,
-    NaiveLmb,
-    as_int,
-    read_property,
-    write_v1,
-    write_v2,
-)
+from tests.kernel.naive_property import TOUCHED, UNSET, V1, V2, NaiveLmb, as_int, read_property, write_v1, write_v2
 
 LOOKUP = "ibm,associativity-lookup-arrays"
 

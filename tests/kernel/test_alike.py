@@ -117,7 +117,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
             (LmbTable, "with_changed"),
             (Blocks, "added"),
             (Blocks, "removed"),
-            (ConnectorTable, "put"),
+            (ConnectorTable, "with_run"),
         ):
             counting(kind, name)
         yield work

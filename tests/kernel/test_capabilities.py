@@ -199,6 +199,11 @@ def section_removable_check() -> tuple[Any, Any]:
     return both("section-removable-check", tree(*USUAL), lambda one: one.results[-1].errno, *steps)
 
 
+def offline_reserved() -> tuple[Any, Any]:
+    steps = ("offline 3", "dlpar memory remove index 0x80000003")
+    return both("offline-reserved", tree(*USUAL), lambda one: one.results[-1].errno, *steps, kernel="5.7")
+
+
 def quiet_index_messages() -> tuple[Any, Any]:
     return both("quiet-index-messages", tree(*USUAL), last_log, "dlpar memory remove index 0x80000002")
 
@@ -783,6 +788,7 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
         ("MEM_UNPLUG_ERROR", "DEVICE_UNPLUG_GUEST_ERROR"),
     ),
     (section_removable_check, "EINVAL", "EBUSY"),
+    (offline_reserved, "EINVAL", None),
     (quiet_index_messages, [], [f"{ATTEMPT} LMB, drc index 80000002", HOT_REMOVED]),
     (
         add_errors_logged,

@@ -15,7 +15,7 @@ Range = tuple[int, int, int, int]
 
 def made(cmdline: str, *ranges: Range) -> list[tuple[int, int, int]]:
     fake = FakeNodes(cmdline)
-    found = [piece for base, size, count, node in ranges for piece in fake.of(base * M, size * M, count, node)]
+    found = [piece for base, size, count, node in ranges for piece in fake.pieces(base * M, size * M, count, node)]
     return [(base // M, size // M, node) for base, size, node in found]
 
 

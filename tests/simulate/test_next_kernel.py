@@ -112,7 +112,10 @@ def test_a_boot_by_firmware_makes_a_new_tree_of_boot() -> None:
 
 def test_debian_has_no_file_route() -> None:
     assert default_route(profile("debian-12"))[0] is Route.CLASSIC
-    assert default_route(profile("6.12"))[0] is Route.FILE
+    for release in ("6.1.0-50-powerpc64le", "7.2.13+deb14-powerpc64le", "6.12.43+deb13-powerpc64le-64k"):
+        assert default_route(profile(release))[0] is Route.CLASSIC, release
+    for release in ("6.12", "5.14.0-427.el9.ppc64le", "6.12.118"):
+        assert default_route(profile(release))[0] is Route.FILE, release
 
 
 def test_what_does_not_go_together_is_a_usage_error() -> None:

@@ -96,6 +96,22 @@ def test_older_kernels_ask_whether_memory_can_be_moved_that_is_offline(kernel: s
     assert result.ok == (leaves == "yes")
 
 
+@pytest.mark.parametrize("kernel", ["4.14", "4.15", "5.4", "5.5"])
+def test_pages_of_an_offline_block_are_reserved_in_some_kernels(kernel: str) -> None:
+    """__offline_isolated_pages marks them, has_unmovable_pages refuses them: both read in 4.19.78 and 5.4.59."""
+    made = tree(lmbs(2, 4, 0, 8), v1=kernel in ("4.14", "4.15"))
+    is_refused = kernel in ("4.15", "5.4")
+    found = removable(made, "offline 4", kernel=kernel)
+    assert [leaves for first, _, leaves, _ in said(found) if first == 4] == ["no" if is_refused else "yes"]
+    for request in ("index 0x80000004", "indexed-count 2 0x80000004", "count 4"):
+        simulation = Simulation(made, kernel, "powervm")
+        simulation.run("offline 4")
+        assert simulation.run(f"dlpar memory remove {request}").ok != is_refused, request
+        if is_refused:
+            assert simulation.run("online 4").ok
+            assert simulation.run(f"dlpar memory remove {request}").ok, request
+
+
 def test_lmbs_without_memory_blocks_do_not_leave() -> None:
     found = removable(tree(lmbs(2, 4, 0, 8)), cmdline="mem=1G")
     assert said(found)[-1] == (4, 2, "no", "no memory block: there is nothing to take offline")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from drmemctl.tree import builder as builder_module
 from drmemctl.tree import directory as directory_module
 from drmemctl.tree.finder import DRMEM_NODE
 from drmemctl.tree.limits import Limits
+from drmemctl.tree.node import Tree
 from drmemctl.tree.source import load
 from tests.cases import each
 from tests.conftest import Tool, fixture_trees, gunzip, tree_name
@@ -243,3 +246,33 @@ def test_looking_for_a_tree_is_bounded(tmp_path: Path, monkeypatch: pytest.Monke
         (tmp_path / name / name).mkdir(parents=True)
     monkeypatch.setattr(directory_module, "LIMITS", Limits(max_members=10))
     refused(tmp_path, "more than 10 directories", LimitError)
+
+
+def test_a_directory_and_a_tar_of_it_are_the_same_tree_and_the_same_is_left_out(device_tree: Path) -> None:
+    node = device_tree / "cpus"
+    for place, target in (
+        ("to-file", "model"),
+        ("to-folder", "cpus"),
+        ("dangling", "nowhere"),
+        ("out", "/etc/passwd"),
+    ):
+        (device_tree / place).symlink_to(target)
+    (node / "up").symlink_to("../..")
+    os.mkfifo(node / "pipe")
+    (device_tree / "empty").mkdir()
+    (node / "nothing").write_bytes(b"")
+    odd = os.fsencode(node) + b"/\xff\n\x1b[31m"
+    with open(odd, "wb") as stream:  # noqa: PTH123 - a name that is no text
+        stream.write(b"odd")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(device_tree, "proc/device-tree")
+    read, unpacked = load(device_tree), load(packed.getvalue())
+
+    def nodes(tree: Tree) -> dict[str, dict[str, bytes]]:
+        return {path: {prop.name: prop.value for prop in entry.properties} for path, entry in tree.walk()}
+
+    assert nodes(read) == nodes(unpacked)
+    left_out = sorted(map(str, read.defects))
+    assert left_out == sorted(map(str, unpacked.defects))
+    assert len(left_out) == 6

@@ -307,3 +307,25 @@ def test_what_python_before_3_11_5_matches_too_far_is_written_so_that_it_does_no
     ]
     assert len(repeats) >= 7
     assert [(name, text) for name, text in repeats if "|)" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("/dts-v1/;\n/ {\n" + "a {\n" * 65, "line 66, column 4"),
+        ("/dts-v1/;\n/ {\n" + "n" * 256 + ";\n};", "line 3, column 258"),
+    ],
+    ids=["levels", "name"],
+)
+def test_what_is_more_than_a_tree_may_have_has_its_line(text: str, place: str) -> None:
+    error = refused(text, "more than", LimitError)
+    assert error.message.startswith(place)
+
+
+@pytest.mark.parametrize("at", [3, 90_000], ids=["beginning", "end"])
+def test_a_zero_in_the_text_has_its_line(at: int, tmp_path: Path) -> None:
+    path = tmp_path / "zero.dts"
+    path.write_text("/dts-v1/;\n/ {\n" + "\n" * (at - 3) + '\tx = "a\0b";\n};\n')
+    with pytest.raises(InputError, match=f"line {at}, column 8: a byte 0x00") as caught:
+        load(path)
+    assert caught.value.source == str(path)

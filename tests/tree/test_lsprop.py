@@ -231,3 +231,17 @@ def test_what_is_printed_is_read(properties: dict[str, bytes], cut: bool) -> Non
         assert prop is not None
         assert prop.value == value[:most]
         assert prop.total == (len(value) if len(value) > most else None)
+
+
+def test_what_is_too_deep_or_has_a_zero_has_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "text.lsprop"
+    for text, message in (
+        (
+            '/proc/device-tree:\nname "a"\n' + "/".join("a" * 80) + ':\nname "x"\n',
+            "line 3: the tree has more than 64",
+        ),
+        ('model "x"\ncompatible "IBM"\n\0', "line 3, column 1: a byte 0x00"),
+    ):
+        path.write_text(text)
+        with pytest.raises(DrmemctlError, match=message):
+            load(path)

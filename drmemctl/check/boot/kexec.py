@@ -16,11 +16,7 @@ from drmemctl.check.rule import rule
 from drmemctl.check.select import AffectedLmbs, place
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.formats.usable_memory import (
-    DRCONF_USABLE_MEMORY,
-    UsableRecord,
-    decode_usable_memory,
-)
+from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, UsableRecord, decode_usable_memory
 from drmemctl.model.run import Run
 
 

@@ -12,16 +12,7 @@ from drmemctl.check.select import AffectedLmbs, LmbsByReason, for_lmbs
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import by_drc_index, in_both_by_drc_index
 from drmemctl.formats.cells import LMB_SIZE
-from drmemctl.formats.dynamic_memory import (
-    ASSIGNED,
-    DRC_INVALID,
-    NODE,
-    RESERVED,
-    V1,
-    V2,
-    decode_entries,
-    rows_v1,
-)
+from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, RESERVED, V1, V2, decode_entries, rows_v1
 from drmemctl.formats.lists import COUNT_SIZE
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run

@@ -10,15 +10,7 @@ from typing import NamedTuple
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.stream.answers import RtasStream, TreeLabels, bounded
-from drmemctl.formats.update_nodes import (
-    ACTION_MASK,
-    ADD,
-    COUNT_MASK,
-    DELETE,
-    OPCODES,
-    Operation,
-    UpdateNodes,
-)
+from drmemctl.formats.update_nodes import ACTION_MASK, ADD, COUNT_MASK, DELETE, OPCODES, Operation, UpdateNodes
 
 _LINUX = "Linux arch/powerpc/platforms/pseries/mobility.c: pseries_devicetree_update"
 

@@ -21,7 +21,7 @@ from drmemctl.notebook import short_repr
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine, SearchState
-from drmemctl.simulate.interleave.judge import Ends, gravity
+from drmemctl.simulate.interleave.judge import EndJudge, gravity
 from drmemctl.simulate.interleave.policy import POLICIES, Policy, ThreadsError
 from drmemctl.simulate.interleave.schedule import Schedule, shortest, switches, tidied
 from drmemctl.simulate.interleave.search import Bounds, Graph, search
@@ -233,7 +233,7 @@ def answer(
     try:
         with ended_at(clock.at(_SEARCHED)):
             engine = question.engine(policy)
-            judging = _Judging(engine)
+            judging = _TimedJudging(engine)
     except TimeUpError:
         late = _time_over(question), monotonic() - begin, ("a single state",)
         return PolicyAnswer(policy, 0, 0, 0, 0, (), False, *late)
@@ -260,17 +260,17 @@ def _time_over(question: Question) -> str:
     return f"{question.bounds.seconds:g} s were over"
 
 
-class _Judging:
-    """What the rules say of ends, each asked once.
+class _TimedJudging:
+    """Judges the ends of a search within a time limit; each end is judged once.
 
     Attributes:
-        missed: what there was no time for.
+        missed: work that there was no time for, in words.
 
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._judge = Ends(engine.first.partition)
+        self._judge = EndJudge(engine.first.partition)
         self._endless = [thread.endless for thread in engine.threads]
         self._findings: dict[tuple[bytes, tuple[int | None, ...]], tuple[Finding, ...]] = {}
         self.missed: list[str] = []
@@ -293,7 +293,7 @@ class _Judging:
         return self._findings[key]
 
     def watch(self, until: str) -> Callable[[SearchState], bool] | None:
-        """Return what stops the search."""
+        """Return the function that stops the search at an end: one that breaks the rule `until`; None for none."""
         if not until:
             return None
         return lambda state: any(until in (INCONSISTENT, verdict.rule) for verdict in self.findings(state))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""When to stop, whatever is at work just then: a search, the rules, a file that is still being read."""
+"""A deadline that interrupts whatever runs when it is reached: the search, the rules, a file being read."""
 
 from __future__ import annotations
 

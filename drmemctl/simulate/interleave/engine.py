@@ -47,7 +47,7 @@ def threads_in(threads: Threads) -> Iterator[int]:
 
 
 class SearchState(NamedTuple):
-    """A partition, a mark that tells it from all others, and the place of each thread."""
+    """A partition, its mark (equal marks: equal partitions), and the place of each thread in its code."""
 
     partition: Partition
     mark: bytes
@@ -56,14 +56,14 @@ class SearchState(NamedTuple):
 
 @dataclass(slots=True)
 class _Place:
-    """A place in a thread's code.
+    """A place in a thread's code: a node of the tree of results.
 
     Attributes:
-        before: the place before, -1 for the beginning.
-        result: what the action there returned.
+        before: the number of the place before, -1 for the beginning.
+        result: what the action at that place returned.
         action: the next action, None at the end.
-        outcome: what the thread came to, once it is at its end.
-        next: by the result of the next action, the place after it and what happens on the way there.
+        outcome: the thread's return value, once it is at its end.
+        next: by the result of the next action, the number of the place after it, and what the thread prints.
 
     """
 
@@ -86,7 +86,10 @@ _OOPS = ("oops",)
 
 
 class _Code:
-    """The places of a thread that were reached so far. All ends with the same outcome are one place."""
+    """The places of a thread that were reached so far; all ends with the same outcome are one place.
+
+    `_parked` keeps the generator that waits at a place, until the search goes on from there.
+    """
 
     def __init__(self, thread: Thread, start: Partition, locks: frozenset[Lock]) -> None:
         self._thread = thread
@@ -96,7 +99,7 @@ class _Code:
         self._ends: dict[int, int] = {}
         self._parked: dict[int, tuple[Job, Generator[Action, Any, int]]] = {}
         job = self._job()
-        _, self.begin = self._go_on(_Place(-1, None), job, thread.make(job), None)
+        _, self.begin = self._run_to_next_action(_Place(-1, None), job, thread.make(job), None)
 
     def _job(self) -> Job:
         return Job(self._start.kernel, self._start.machine, events=None, asks_each=False)
@@ -110,7 +113,7 @@ class _Code:
                 new.outcome = OOPSED
                 following = self._number(new), _Way()
             else:
-                following = self._go_on(new, *self._at(place), result)
+                following = self._run_to_next_action(new, *self._generator_at(place), result)
             self.places[place].next[result] = following
         return following
 
@@ -122,7 +125,7 @@ class _Code:
                 self._ends[place.outcome] = number
         return number
 
-    def _at(self, place: int) -> tuple[Job, Generator[Action, Any, int]]:
+    def _generator_at(self, place: int) -> tuple[Job, Generator[Action, Any, int]]:
         """Return the generator that waits at a place: the one that came there, or a new one."""
         parked = self._parked.pop(place, None)
         if parked is not None:
@@ -139,13 +142,15 @@ class _Code:
         return job, task
 
     def _next(self, task: Generator[Action, Any, int], result: Any) -> Action:
-        """Return the next action; locks that do not hold are passed by."""
+        """Return the next action, without those about locks that the policy does not have."""
         action = next_action(task, result)
         while action.name in ("queue", "take", "drop") and not action.locks & self._locks:
             action = next_action(task, None)
         return action
 
-    def _go_on(self, place: _Place, job: Job, task: Generator[Action, Any, int], result: Any) -> tuple[int, _Way]:
+    def _run_to_next_action(
+        self, place: _Place, job: Job, task: Generator[Action, Any, int], result: Any
+    ) -> tuple[int, _Way]:
         job.log.clear()
         job.faults.clear()
         try:
@@ -172,7 +177,7 @@ def _check_touches(action: Action, thread: Thread) -> None:
 
 
 class Engine:
-    """Threads on a partition, and all places that they were seen in."""
+    """Threads on a partition: takes one action of one thread at a time, and remembers the results."""
 
     def __init__(self, start: Partition, threads: Sequence[Thread], policy: Policy) -> None:
         self.threads = tuple(threads)
@@ -184,10 +189,10 @@ class Engine:
         first = start
         for code in self._code:
             first = _with_faults(first, code.begin)
-        self.first = SearchState(*self._known(first, self._keys.mark(first)), (0,) * len(threads))
+        self.first = SearchState(*self._shared(first, self._keys.mark(first)), (0,) * len(threads))
 
-    def _known(self, partition: Partition, mark: bytes) -> tuple[Partition, bytes]:
-        """Return a partition, or an equal one that is there already, and its mark."""
+    def _shared(self, partition: Partition, mark: bytes) -> tuple[Partition, bytes]:
+        """Return a partition and its mark; of equal partitions always the same object, to save memory."""
         equal = self._partitions.get(mark)
         if equal is None:
             self._partitions.put(mark, partition)
@@ -230,21 +235,21 @@ class Engine:
             next_place, way = self._code[thread].after(place, result)
             partition = _with_faults(partition, way)
             mark = self._keys.mark(partition, state.partition, state.mark)
-            following = *self._known(partition, mark), next_place
+            following = *self._shared(partition, mark), next_place
             self._steps.put(key, following)
         partition, mark, next_place = following
         return SearchState(partition, mark, (*state.places[:thread], next_place, *state.places[thread + 1 :]))
 
-    def said(self, state: SearchState, thread: int, result: Hashable) -> tuple[str, ...]:
+    def messages_after(self, state: SearchState, thread: int, result: Hashable) -> tuple[str, ...]:
         """Return what a thread prints after its next action, once that returned."""
         return self._code[thread].after(state.places[thread], result)[1].log
 
-    def said_first(self, thread: int) -> tuple[str, ...]:
+    def messages_before_first(self, thread: int) -> tuple[str, ...]:
         """Return what a thread prints before its first action."""
         return self._code[thread].begin.log
 
     def perform(self, state: SearchState, thread: int, events: Trace | None = None) -> tuple[Partition, Any, Job]:
-        """Do a thread's next action: the partition after it, what it returned, and the job that it was done to."""
+        """Do a thread's next action; return (partition after it, the result of the action, the job)."""
         partition, action = state.partition, self.action(state, thread)
         if action is None:
             raise ValueError(f"thread {thread} is at its end")
@@ -257,7 +262,7 @@ class Engine:
             job.state = replace(job.state, dead=oops.dead or job.state.dead)
         except BlockedError:
             result = _OOPS
-        # By its constructor: to replace fields of a value by their names takes three times as long.
+        # Not by `replace`, which takes three times as long: this is the hot path of a search.
         changed = Partition(
             job.state,
             cast("Hypervisor", job.firmware).without_events(),
@@ -269,7 +274,7 @@ class Engine:
             partition.uevent,
             partition.crash_tree,
         )
-        # What user space gets to know.
+        # User space gets a uevent when memory blocks change, and reloads the crash kernel after it.
         if isinstance(action, Reload):
             changed = replace(changed, uevent=False, crash_tree=changed.kernel.tree)
         elif changed.crash_tree is not None and changed.kernel.blocks is not partition.kernel.blocks:

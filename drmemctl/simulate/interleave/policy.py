@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which locks hold: what the kernel does, and what was proposed."""
+"""Locking policies: the locks that the kernel takes, and those that were proposed."""
 
 from __future__ import annotations
 

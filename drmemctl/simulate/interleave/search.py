@@ -56,10 +56,10 @@ class Bounds:
 
 
 class Graph:
-    """What a search went through.
+    """The states and edges that a search visited.
 
     Attributes:
-        edges: by the number of a state, the threads that went on from there, and to which state. 0 is the first.
+        edges: by the number of a state, the threads that went on from there, and to which state; 0 is the first.
         ends: the numbers of the states in which no thread can go on.
         distinct: by partition and what threads came to, the last end that is like that.
         complete: whether the bounds let the search see all that there is.
@@ -87,7 +87,7 @@ class Graph:
         self.distinct[state.mark, self._engine.outcomes(state)] = number
 
     def state(self, number: int) -> SearchState:
-        """Return a state by its number: what leads there is done again, after what is known yet."""
+        """Return a state by its number: the actions from the nearest remembered ancestor are taken again."""
         ways = []
         state = self._engine.first if number == 0 else self._recent.get(number)
         while state is None:
@@ -121,17 +121,19 @@ class Graph:
 
     def backwards(self) -> Iterator[int]:
         """Yield the number of every state after those that it leads to."""
-        seen = bytearray(len(self.edges))
-        stack = [0] if seen else []
+        visited = bytearray(len(self.edges))
+        stack = [0] if visited else []
         while stack:
             state = stack.pop()
             if state < 0:
                 yield ~state
-            elif not seen[state]:
-                seen[state] = 1
+            elif not visited[state]:
+                visited[state] = 1
                 stack.append(~state)
                 # The newest is followed first.
-                following = [after for _, after in self.edges.of(state) if after < len(seen) and not seen[after]]
+                following = [
+                    after for _, after in self.edges.of(state) if after < len(visited) and not visited[after]
+                ]
                 stack.extend(reversed(following))
 
 
@@ -176,10 +178,10 @@ class _Search:
         self._graph = Graph(engine)
         self._numbers = Numbers()
         self._places = struct.Struct(f"={len(engine.threads)}I")
-        self._slept: array[int] | list[int] = array("B") if len(engine.threads) <= 8 else []
+        self._sleep_sets: array[int] | list[int] = array("B") if len(engine.threads) <= 8 else []
         self._commuting: Recent[tuple[int, int, int, int], bool] = Recent(_PAIRS)
         self._conflicting: Recent[tuple[int, int], Threads] = Recent(_PAIRS)
-        self._chosen: Recent[tuple[Threads, bytes], Threads] = Recent(_PAIRS)
+        self._persistent_sets: Recent[tuple[Threads, bytes], Threads] = Recent(_PAIRS)
         self._deadline = deadline
         self._tell = tell
         self._bounded = False
@@ -211,12 +213,12 @@ class _Search:
         thread = bit.bit_length() - 1
         after = self._engine.step(state, thread)
         self._stack[-1] = number, state, todo ^ bit, sleep | bit
-        # Who need not go first after this action either: those whose action commutes with it.
-        still = 0
+        # Sleep set of the next state (Godefroid, chapter 5): threads whose action commutes with this one.
+        still_asleep = 0
         for sleeper in threads_in(sleep):
             if self._commute(state, thread, sleeper):
-                still |= 1 << sleeper
-        self._enter(number, thread, after, still)
+                still_asleep |= 1 << sleeper
+        self._enter(number, thread, after, still_asleep)
 
     def _commute(self, state: SearchState, thread: int, sleeper: int) -> bool:
         key = thread, state.places[thread], sleeper, state.places[sleeper]
@@ -236,14 +238,14 @@ class _Search:
                     self._graph.edges.add(parent, thread, number)
                 return
             self._graph.edges.add_state(parent, thread)
-            self._slept.append(0)
+            self._sleep_sets.append(0)
             todo = self._first_visit(number, state, places, sleep)
         else:
             self._graph.edges.add(parent, thread, number)
-            slept = self._slept[number]
+            slept = self._sleep_sets[number]
             todo = slept & ~sleep
             sleep &= slept
-            self._slept[number] = sleep
+            self._sleep_sets[number] = sleep
         if todo:
             self._stack.append((number, state, todo, sleep))
 
@@ -259,11 +261,11 @@ class _Search:
         if not self._reduce:
             return enabled
         key = enabled, places
-        chosen = self._chosen.get(key)
+        chosen = self._persistent_sets.get(key)
         if chosen is None:
             chosen = self._persistent(state, enabled)
-            self._chosen.put(key, chosen)
-        self._slept[number] = sleep & chosen
+            self._persistent_sets.put(key, chosen)
+        self._sleep_sets[number] = sleep & chosen
         return chosen & ~sleep
 
     def _is_too_much(self, number: int) -> bool:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a search keeps of each state: a digest, where it was first reached from, and where its threads went on.
+"""What a search keeps of each state: a digest, its first parent, and its edges.
 
-A hundred million states fit into 4 GB, since a state is a number and what belongs to it stands in arrays: some 30
-bytes. What it is like is known again by the actions that lead there, taken once more.
+A hundred million states fit into 4 GB: a state is a number, and what belongs to it is some 30 bytes in arrays. Its
+partition is made anew, where it is needed, by taking the actions that lead there.
 
 Source of the idea: hash compaction (U. Stern, D. Dill, A New Scheme for Memory-Efficient Probabilistic
 Verification, 1996). With 80 bits, two of 10^8 states have the same digest with a probability of 4 * 10^-9.
@@ -27,7 +27,7 @@ _MANY_SLOTS = 1 << 24
 
 
 def _most_taken(slots: int) -> int:
-    """Return how many slots may be taken: half of them, more where memory counts."""
+    """Return how many slots may be taken: half of them, in large tables four fifths to save memory."""
     return slots // 2 if slots < _MANY_SLOTS else slots // 5 * 4
 
 
@@ -51,7 +51,7 @@ class Numbers:
         return len(self._high)
 
     def numbered(self, digest: bytes) -> tuple[int, bool]:
-        """Return the number of a digest, and whether it is the next one and was given to it now."""
+        """Return (number of a digest, whether it is new); a new digest gets the next number."""
         low, high = _DIGEST.unpack(digest)
         slot = self._slot(low, high)
         number = self._slots[slot]
@@ -153,7 +153,7 @@ class Edges:
 
 
 class Recent(Generic[K, V]):
-    """What was asked for last: at most twice as many values as it is made for."""
+    """A cache of recently used values: between `most` and twice as many."""
 
     def __init__(self, most: int) -> None:
         self._most = most

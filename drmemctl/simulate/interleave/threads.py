@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Threads of the kernel: the tasks that a simulation runs one after the other, here beside one another."""
+"""Threads of the kernel: tasks of steps whose actions the search interleaves, and user space's kdump reload."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from drmemctl.kernel import plugins
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task
 from drmemctl.simulate.files import Files
@@ -27,7 +28,7 @@ class Thread:
 
     Attributes:
         text: the steps that it does, as the user wrote them.
-        make: its task for a job that tells it nothing but the kernel's capabilities.
+        make: makes its task for a job, of which the task uses nothing but the kernel's capabilities.
         touches: what any of its actions may read and write.
         locks: the locks that any of its actions may wait for.
         endless: whether it goes on for ever, and the others' end is the end.
@@ -73,7 +74,7 @@ def _thread(text: str, base: Tree, files: Files, policy: Policy) -> Thread:
     if not steps:
         return Thread(KDUMP, _kdump, _RELOAD, frozenset(), endless=True)
     circumstances = Circumstances(base, files, alone=False, drains=policy.drains, hotplug_lock=policy.hotplug)
-    tasks = [step.task(circumstances) for step in steps]
+    tasks = [plugins.task_maker(step, circumstances) for step in steps]
     touches = Footprint()
     for step in steps:
         touches |= step.touches

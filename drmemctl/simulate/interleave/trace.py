@@ -17,7 +17,7 @@ from drmemctl.notebook import short_repr
 from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
 from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine
-from drmemctl.simulate.interleave.judge import Ends
+from drmemctl.simulate.interleave.judge import EndJudge
 from drmemctl.simulate.interleave.policy import Policy, ThreadsError, policy_named
 from drmemctl.simulate.interleave.schedule import states_of
 from drmemctl.simulate.interleave.threads import Reload
@@ -55,20 +55,20 @@ class TracedAction:
 
 def rows(engine: Engine, schedule: Sequence[int]) -> Iterator[TracedAction]:
     """Yield the actions of a schedule; `ValueError` if it cannot be kept."""
-    flush, begun = -1, set[int]()
+    flush, started = -1, set[int]()
     for state, thread in zip(states_of(engine, schedule), schedule, strict=False):
         events = Trace()
         action = engine.action(state, thread)
         _, result, job = engine.perform(state, thread, events)
-        log = (*job.log, *engine.said(state, thread, cast("Hashable", result)))
+        log = (*job.log, *engine.messages_after(state, thread, cast("Hashable", result)))
         if action is None:
             continue
-        if thread not in begun:
-            log = (*engine.said_first(thread), *log)
-            begun.add(thread)
+        if thread not in started:
+            log = (*engine.messages_before_first(thread), *log)
+            started.add(thread)
         flush = thread if action.name == "set_updating" else flush
-        passed = action.name == "pseries_memory_notifier" and state.partition.kernel.updating
-        yield TracedAction(thread, action, tuple(events), log, passed, passed and flush != thread)
+        is_passed_over = action.name == "pseries_memory_notifier" and state.partition.kernel.updating
+        yield TracedAction(thread, action, tuple(events), log, is_passed_over, is_passed_over and flush != thread)
 
 
 class TracedEnd(NamedTuple):
@@ -142,17 +142,17 @@ def read_schedule(text: str, source: str, question: Question) -> Saved:
         raise InputError("this is no saved schedule", source=source, hint=hint)
     fields = [line.partition(" ") for line in head.splitlines()[1:] if line and not line.startswith("#")]
 
-    def lmb_words(key: str) -> list[str]:
+    def values_of(key: str) -> list[str]:
         return [value for name, _, value in fields if name == key]
 
     try:
-        kernel = profile(lmb_words("kernel")[0], lmb_words("with"), lmb_words("without"))
-        policy, hypervisor = policy_named(lmb_words("locking")[0]), lmb_words("hypervisor")[0]
+        kernel = profile(values_of("kernel")[0], values_of("with"), values_of("without"))
+        policy, hypervisor = policy_named(values_of("locking")[0]), values_of("hypervisor")[0]
         steps = [line.partition(" ") for line in body.splitlines() if line and not line.startswith("#")]
         order = tuple(int(number) - 1 for number, _, _ in steps)
     except (IndexError, KeyError, ValueError, ProfileError, ThreadsError) as error:
         raise InputError(f"the schedule is not whole: {error}", source=source) from error
-    question = Question(question.tree, tuple(lmb_words("thread")), kernel, hypervisor, files=question.files)
+    question = Question(question.tree, tuple(values_of("thread")), kernel, hypervisor, files=question.files)
     return Saved(question, policy, order, tuple(name for _, _, name in steps))
 
 
@@ -180,5 +180,5 @@ def replay(schedule: Saved) -> Replay:
     last = states_of(engine, schedule.schedule)[-1]
     endless = [thread.endless for thread in engine.threads]
     outcomes = engine.outcomes(last)
-    verdicts = Ends(engine.first.partition).findings(last.partition, outcomes, endless)
+    verdicts = EndJudge(engine.first.partition).findings(last.partition, outcomes, endless)
     return Replay(schedule, traced, outcomes, verdicts, not engine.enabled(last))

@@ -59,7 +59,7 @@ class HomeNode(KernelStep):
         return self._rehome_and_poll
 
     def _rehome_and_poll(self, job: Job) -> Task[int]:
-        yield from _set_home_node(job, self)
+        yield from _rehomed(job, self)
         yield from poll_home_nodes(job)
         return 0
 
@@ -77,6 +77,6 @@ class HomeNode(KernelStep):
 
 
 @atomic(reads=(StatePart.CPUS,), writes=(StatePart.CONNECTORS,))
-def _set_home_node(job: Job, step: HomeNode) -> None:
+def _rehomed(job: Job, step: HomeNode) -> None:
     threads = next((cpu.threads for cpu in job.state.cpus if step.server in cpu.threads), ())
     job.firmware = cast("Hypervisor", job.firmware).with_home(threads, step.domains)

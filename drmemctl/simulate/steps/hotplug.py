@@ -64,7 +64,7 @@ class _Hotplug(KernelStep):
 
         def make(job: Job) -> Task[int]:
             if not circumstances.alone:
-                refused = yield from _apply(job, self)
+                refused = yield from _changed(job, self)
                 if refused or not self.tell:
                     return EINVAL if refused else 0
             machine = cast("Hypervisor", job.firmware)
@@ -88,7 +88,7 @@ class _Hotplug(KernelStep):
 
 
 @atomic(writes=(StatePart.CONNECTORS,))
-def _apply(job: Job, step: _Hotplug) -> bool:
+def _changed(job: Job, step: _Hotplug) -> bool:
     """Let the hypervisor attach or detach; return whether it refuses."""
     try:
         job.firmware = step.applied_to(cast("Hypervisor", job.firmware))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, cast
 
+from drmemctl.kernel import plugins
 from drmemctl.kernel.errno import errno_name
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
@@ -105,7 +106,7 @@ class KernelStep(Step):
         if kernel.dead and (self.is_request or not kernel.takes_updates):
             return StepResult(self, before, partition, ok=False, note=_NO_ANSWER + kernel.dead)
         circumstances = Circumstances(kernel.tree, files)
-        make = make or self.task(circumstances)
+        make = make or plugins.task_maker(self, circumstances)
         outcome = run_alone(kernel, partition.machine, make, alike=self.alike)
         after = replace(partition, kernel=outcome.state, machine=cast("Hypervisor", outcome.firmware))
         stopped = outcome.blocked or any(fault.code in _STOPS for fault in outcome.faults)

@@ -110,5 +110,6 @@ def parse_step(text: str, line: int = 1, *, in_file: bool = False) -> Step | Non
         suggestion = did_you_mean(nearest(words[0][1], names))
         raise step_words.error(f"a step ({', '.join(names)})", back=1, suggestion=suggestion)
     step = kind.parse(step_words)
+    plugins.held_to(step, Step, kind, "parse")
     step_words.end()
     return step

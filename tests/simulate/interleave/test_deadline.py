@@ -57,7 +57,7 @@ def explored(*more: str, seconds: float = 1, threads: tuple[str, ...] = FEW) -> 
     [
         ("drmemctl.simulate.interleave.answer.running_kernel", "a single state"),
         ("drmemctl.simulate.interleave.engine.Engine.step", "of the actions from 1 state"),
-        ("drmemctl.simulate.interleave.judge.Ends.findings", "ends"),
+        ("drmemctl.simulate.interleave.judge.EndJudge.findings", "ends"),
         ("drmemctl.simulate.interleave.answer.permutations", "what comes by race"),
         ("drmemctl.simulate.interleave.answer.shortest", "how these ends come about"),
         ("drmemctl.simulate.interleave.answer.tidied", "fewer switches between threads"),
@@ -75,7 +75,7 @@ def test_whatever_takes_long_is_given_up(name: str, missed: str, monkeypatch: py
 
 
 def test_text_says_that_it_is_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drmemctl.simulate.interleave.judge.Ends.findings", forever)
+    monkeypatch.setattr("drmemctl.simulate.interleave.judge.EndJudge.findings", forever)
     assert "NOT COMPLETE: 1 s were over" in explored()[1]
 
 

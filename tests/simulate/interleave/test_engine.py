@@ -57,7 +57,7 @@ def test_one_thread_is_the_simulator(kernel: str, hypervisor: str, steps: list[s
     assert world.machine == simulation.situation.machine
     schedule = (0,) * (len(graph.edges) - 1)
     said = [line for row in rows(engine, schedule) for line in row.log]
-    assert (said or [*engine.said_first(0)]) == printed
+    assert (said or [*engine.messages_before_first(0)]) == printed
 
 
 def test_what_is_printed_before_the_first_action_is_told_with_it() -> None:
