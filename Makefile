@@ -125,14 +125,14 @@ dist-check: $(DEV)
 	.ci/dist-check $(VENV)/bin/python
 
 packages-check: $(DEV)
-	@for each in lintian rpmlint debootstrap; do command -v $$each >/dev/null || .ci/apt-install $$each; done
+	@for tool in lintian rpmlint debootstrap; do command -v $$tool >/dev/null || .ci/apt-install $$tool; done
 	packaging/check $(VENV)/bin/python
 
 # dtc, fdtget and fdtdump, the shells and what shows manual pages: where they cannot be installed, the tests against
 # them are skipped and say so.
 oracles:
 	@command -v dtc >/dev/null && command -v fdtdump >/dev/null || .ci/apt-install device-tree-compiler
-	@for each in zsh fish mandoc groff; do command -v $$each >/dev/null || .ci/apt-install $$each; done
+	@for tool in zsh fish mandoc groff; do command -v $$tool >/dev/null || .ci/apt-install $$tool; done
 
 # Chromium, in which the tests open reports: where it cannot be installed, they are skipped and say so.
 browser:

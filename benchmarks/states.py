@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a search of very many states takes: `python -m benchmarks.states NUMBER`.
 
-Six threads race on a small partition, more than a hundred million states; the search ends at the number asked for.
-A line each million states, then what the whole search and the number of its schedules took.
+Seven threads race on a small partition, some hundred million states and more; the search ends at the number asked
+for. A line each million states, then what the whole search and the number of its schedules took.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RACES = Path(__file__).resolve().parent.parent / "fixtures" / "races"
 KERNEL = "6.9"
 """The newest on which user space loads the crash kernel again: one thread more that waits for others."""
 
-REQUESTS = ("add count 4", "remove count 2", "add count 2", "remove count 1")
+REQUESTS = ("add count 4", "remove count 2", "add count 2", "remove count 1", "add count 1")
 THREADS = (f"lpm {RACES / 'after.dts'}", *(f"dlpar memory {request}" for request in REQUESTS), "kdump")
 
 _TOLD_EVERY = 1_000_000

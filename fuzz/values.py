@@ -10,7 +10,7 @@ from contextlib import suppress
 from drmemctl.check.engine import Judge
 from drmemctl.check.stream.answers import RtasStream
 from drmemctl.errors import DrmemctlError
-from drmemctl.formats.architecture_vec5 import decode_architecture_vec5, encode_architecture_vec5
+from drmemctl.formats.architecture_vec5 import decode_architecture_vec5
 from drmemctl.formats.associativity import decode_associativity, encode_associativity
 from drmemctl.formats.cells import decode_lmb_size
 from drmemctl.formats.domains import decode_domains
@@ -28,7 +28,7 @@ from drmemctl.formats.registry import KNOWN, describe
 from drmemctl.formats.rtas_document import as_plain, encoded
 from drmemctl.formats.rtas_input import Answer, read_answers
 from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, decode
-from drmemctl.formats.strings import decode_strings, encode_strings
+from drmemctl.formats.strings import decode_strings
 from drmemctl.formats.usable_memory import decode_usable_memory, encode_usable_memory
 from drmemctl.simulate.step_words import StepError
 from drmemctl.simulate.steps.language import parse_script
@@ -37,6 +37,7 @@ from fuzz.seeds import recorded_answers, recorded_steps, small_trees, values
 from fuzz.target import Target
 from tests.conftest import ROOT
 from tests.encoders import (
+    encode_architecture_vec5,
     encode_distance_table,
     encode_domains,
     encode_drc_info,
@@ -47,6 +48,7 @@ from tests.encoders import (
     encode_lrdr_capacity,
     encode_pmemory,
     encode_reference_points,
+    encode_strings,
 )
 from tests.formats.rtas_vectors import HP_COUNT, HP_INDEXED_COUNT, PRRN_SCOPE_2, QEMU_EVENT, words
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from drmemctl.errors import FormatError
-from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, BY_NAME, encode_architecture_vec5
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, BY_NAME, vector
 from drmemctl.formats.associativity import ASSOCIATIVITY, encode_associativity
 from drmemctl.formats.cells import DEFAULT_CELLS, FLAGS_MASK, LMB_SIZE, PRESERVATION_TIME, cells
 from drmemctl.formats.domains import MAX_DOMAINS
@@ -28,8 +28,8 @@ from drmemctl.formats.pmemory import (
     Pmemory,
 )
 from drmemctl.formats.reference_points import REFERENCE_POINTS
-from drmemctl.formats.seam import build
-from drmemctl.formats.strings import encode_strings, to_string
+from drmemctl.formats.seam import build, building
+from drmemctl.formats.strings import to_string
 from drmemctl.formats.system_tables import BlockLine
 
 
@@ -164,3 +164,18 @@ def encode_blocks(blocks: Iterable[BlockLine]) -> str:
 
 def _listed(items: Iterable[object]) -> str:
     return ",".join(map(str, items)) or "-"
+
+
+def encode_architecture_vec5(options: bytes, length: int | None = None) -> bytes:
+    """Return the value for option bytes 1 to n; `length` overrides byte 0, to make faulty values."""
+    data = build(vector(), {"length": len(options) - 1, "options": options}, ARCHITECTURE_VEC5)
+    if length is None:
+        return data
+    with building(ARCHITECTURE_VEC5):
+        return length.to_bytes(1) + data[1:]
+
+
+def encode_strings(items: Sequence[str], *, terminated: bool = True, property: str = "") -> bytes:
+    """Return the strings as a property's value; without the last NUL where `terminated` is false."""
+    data = b"".join(to_string(item, property) for item in items)
+    return data if terminated else data[:-1]

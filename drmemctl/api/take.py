@@ -60,8 +60,8 @@ def capture(root: str = "/", *, redact: bool = False, when: int | None = None) -
     """
     from drmemctl.tree.capture import captured
 
-    now = _now(when)
-    return CapturedFiles(tuple(captured(root.rstrip("/"), now, redact=redact)), now)
+    seconds = _now(when)
+    return CapturedFiles(tuple(captured(root.rstrip("/"), seconds, redact=redact)), seconds)
 
 
 @checked()

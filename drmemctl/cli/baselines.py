@@ -50,15 +50,15 @@ def _asked(plan: Plan) -> Callable[[str], frozenset[str]]:
     return asked
 
 
-def tell_stale(baseline: Baseline, plan: Plan, given: tuple[str | None, str | None], *, prune: bool) -> None:
-    """Say which entries are stale, or take them out; `given` are the files of --before and of --array."""
+def tell_stale(baseline: Baseline, plan: Plan, files: tuple[str | None, str | None], *, prune: bool) -> None:
+    """Say which entries are stale, or take them out; `files` are those of --before and of --array."""
     from drmemctl.check.engine import all_rules
     from drmemctl.output.check import say_stale
 
     # Rules that need these were not asked without them.
-    missing = {need for need, path in zip(("before", "array"), given, strict=True) if path is None}
+    missing = {need for need, path in zip(("before", "array"), files, strict=True) if path is None}
     rules = all_rules()
-    asked = _asked(plan)
+    rules_at = _asked(plan)
     not_asked = {
         rule.id
         for rule in rules.values()
@@ -66,7 +66,7 @@ def tell_stale(baseline: Baseline, plan: Plan, given: tuple[str | None, str | No
     }
     # An id that is no rule's any more is asked by nobody, and found by nobody.
     stale = baseline.stale(
-        lambda source, rule: rule not in rules or (rule in asked(source) and rule not in not_asked)
+        lambda source, rule: rule not in rules or (rule in rules_at(source) and rule not in not_asked)
     )
     if stale and prune:
         from drmemctl.output.files import write_atomically

@@ -113,12 +113,12 @@ def _tables(path: str, group: click.Group) -> dict[str, Mapping[str, Any]]:
         tables = command_tables(path)
     except SettingsError as error:
         raise settings_error(str(error)) from error
-    known = group.list_commands(click.Context(group))
+    names = group.list_commands(click.Context(group))
     for name in tables:
-        if name not in known:
+        if name not in names:
             from drmemctl.wording import did_you_mean, nearest
 
-            near = nearest(name, known)
+            near = nearest(name, names)
             hint = f"; {did_you_mean(near)}" if near else ""
             raise settings_error(f"{path}: {TABLE}.{name}: there is no such command{hint}")
     return tables
@@ -219,7 +219,7 @@ def unknown_variables(group: click.Group) -> list[str]:
     """Return the variables that begin as ours do, and are none."""
     commands: Commands = {(): group, **commands_below(group)}
     name_variables(group, ())
-    known = set(GENERAL_VARIABLES)
+    variables = set(GENERAL_VARIABLES)
     for command in commands.values():
-        known |= {option.envvar for option in options_of(command) if isinstance(option.envvar, str)}
-    return sorted(name for name in os.environ if name.startswith(f"{PREFIX}_") and name not in known)
+        variables |= {option.envvar for option in options_of(command) if isinstance(option.envvar, str)}
+    return sorted(name for name in os.environ if name.startswith(f"{PREFIX}_") and name not in variables)

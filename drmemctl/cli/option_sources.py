@@ -96,7 +96,7 @@ def file_values(command: click.Command, table: Mapping[str, Any]) -> dict[str, F
         if option is None:
             from drmemctl.wording import did_you_mean, nearest
 
-            near = nearest(key, [name for name, known in by_key.items() if may_be_in_files(known)])
+            near = nearest(key, [name for name, option in by_key.items() if may_be_in_files(option)])
             raise SourceError(f"{key}: there is no such option{f'; {did_you_mean(near)}' if near else ''}")
         if not may_be_in_files(option):
             raise SourceError(f"{key}: no file can set this: {why_not(option)}; the command line can")

@@ -60,9 +60,9 @@ def table_choice(columns: Sequence[Column], format: str) -> TableChoice:
     output, sort = meta.get(f"{_KEY}output"), meta.get(f"{_KEY}sort")
     chosen = tuple(names) if meta.get(f"{_KEY}output_all") else None
     if output is not None:
-        asked = _names(output.removeprefix("+"), names, "--output")
-        rest = [name for name in names if name not in asked] if output.startswith("+") else []
-        chosen = (*asked, *rest)
+        front = _names(output.removeprefix("+"), names, "--output")
+        behind = [name for name in names if name not in front] if output.startswith("+") else []
+        chosen = (*front, *behind)
     if sort is not None:
         by, *more = _names(sort, names, "--sort")
         if more:
@@ -77,12 +77,12 @@ def table_choice(columns: Sequence[Column], format: str) -> TableChoice:
 
 
 def _names(text: str, names: Sequence[str], option: str) -> tuple[str, ...]:
-    asked = tuple(part.strip().lower().replace(" ", "-").replace("_", "-") for part in text.split(","))
-    unknown = [name for name in asked if name not in names]
+    columns = tuple(part.strip().lower().replace(" ", "-").replace("_", "-") for part in text.split(","))
+    unknown = [name for name in columns if name not in names]
     if unknown:
         message = f"there is no column {unknown[0]!r}; the columns are {', '.join(names)}"
         raise click.BadParameter(message, param_hint=f"'{option}'")
-    return asked
+    return columns
 
 
 class TableCommand(click.Command):

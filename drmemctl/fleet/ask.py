@@ -145,7 +145,7 @@ def fleet(url: str, works: Sequence[Work] = ALL_WORK) -> Iterator[Fleet]:
 def check_asked_of(question: NamedQuestion, work: Work, url: str) -> None:
     """Raise `QueryError` where a question is not asked of the data sets that some work makes."""
     if work not in question.works:
-        commands = " and ".join(asked.command for asked in question.works)
+        commands = " and ".join(maker.command for maker in question.works)
         message = f"{question.name} is asked of data sets of {commands}, and this is one of {work.command}"
         raise QueryError(message, source=url, hint=f"drmemctl fleet ask {url} lists the questions")
 

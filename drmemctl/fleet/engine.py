@@ -141,9 +141,9 @@ class Judging:
 
     def _workers(self) -> int:
         """Return how many batches are judged at a time; workers come and go."""
-        now = monotonic()
-        if now >= self._counted_at + _COUNTED_EVERY:
-            self._threads, self._counted_at = max(1, sum(self._client.nthreads().values())), now
+        seconds = monotonic()
+        if seconds >= self._counted_at + _COUNTED_EVERY:
+            self._threads, self._counted_at = max(1, sum(self._client.nthreads().values())), seconds
         return self._threads
 
     def _submit(self, work: Callable[..., Packed], batch: Batch) -> None:

@@ -12,7 +12,7 @@ from drmemctl.fleet.scenario import Scenario, failed_row, row_of
 from drmemctl.hypervisor.inference import inferred_hypervisor
 from drmemctl.kernel.profiles import profile
 from drmemctl.simulate.interleave.answer import DeadKernelError, PolicyAnswer, Question, answer
-from drmemctl.simulate.interleave.policy import BY_NAME
+from drmemctl.simulate.interleave.policy import policy_named
 from drmemctl.simulate.interleave.search import Bounds
 from drmemctl.simulate.shrink import shrunk
 
@@ -77,4 +77,4 @@ def _answer(scenario: Scenario, threads: Sequence[str]) -> PolicyAnswer:
     tree = scenario.tree()
     machine = scenario.hypervisor or inferred_hypervisor(tree).name
     question = Question(tree, tuple(threads), profile(scenario.kernel), machine, Bounds(_STATES))
-    return answer(question, BY_NAME[scenario.policy])
+    return answer(question, policy_named(scenario.policy))

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 from drmemctl.defect import Defect
 from drmemctl.formats.cells import read_cells
 from drmemctl.formats.lists import judge_length
-from drmemctl.formats.seam import build, building
 from drmemctl.wording import count_of
 
 ARCHITECTURE_VEC5 = "ibm,architecture-vec-5"
@@ -186,11 +185,6 @@ class ArchitectureVec5:
         """Bytes 9 to 12: the highest number of `cpu` nodes; None where the value ends before them."""
         return read_cells(self.data, _MAX_CPUS, 1)
 
-    @property
-    def lopar_level(self) -> tuple[int, int]:
-        """Bytes 13 and 14: the level of LoPAR, e.g. (2, 9); (0, 0) where nothing is said."""
-        return self.byte(13), self.byte(14)
-
 
 def decode_architecture_vec5(data: bytes, total: int | None = None) -> ArchitectureVec5:
     """Return the vector, judged against the length that byte 0 gives."""
@@ -198,12 +192,3 @@ def decode_architecture_vec5(data: bytes, total: int | None = None) -> Architect
         return ArchitectureVec5(data, judge_length("vec5", "the length byte", 0, 1, total=total))
     options = count_of(data[0] + 1, "option byte")
     return ArchitectureVec5(data, judge_length("vec5", options, len(data), data[0] + 2, total=total))
-
-
-def encode_architecture_vec5(options: bytes, length: int | None = None) -> bytes:
-    """Return the value for option bytes 1 to n; `length` overrides byte 0, to make faulty values."""
-    data = build(vector(), {"length": len(options) - 1, "options": options}, ARCHITECTURE_VEC5)
-    if length is None:
-        return data
-    with building(ARCHITECTURE_VEC5):
-        return length.to_bytes(1) + data[1:]

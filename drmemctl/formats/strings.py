@@ -6,7 +6,7 @@ Source: Devicetree Specification v0.4, 2.2.4 (`string`, `stringlist`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,7 @@ class Strings:
     """The strings of a property.
 
     Attributes:
-        items: each string, without its terminator; `encode_strings` gives the same bytes back.
+        items: each string, without its terminator; those make the same bytes again.
         terminated: whether the last one ends in a NUL.
         defects: `string-unterminated`; its property is not filled in.
 
@@ -73,12 +73,6 @@ def decode_strings(data: bytes) -> Strings:
     start = len(data) - len(parts[-1])
     defect = Defect("string-unterminated", "the last string has no terminating NUL", offset=start)
     return Strings(tuple(map(to_text, parts)), terminated, (defect,))
-
-
-def encode_strings(items: Sequence[str], *, terminated: bool = True, property: str = "") -> bytes:
-    """Return the strings as a property's value; without the last NUL where `terminated` is false."""
-    data = b"".join(to_string(item, property) for item in items)
-    return data if terminated else data[:-1]
 
 
 def iterate_strings(data: bytes, start: int, count: int) -> Iterator[str]:

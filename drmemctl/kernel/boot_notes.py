@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from drmemctl.kernel.capabilities import CHOSEN_LIMITS, CRASHKERNEL_RAISES_LIMIT
 from drmemctl.kernel.cmdline import command_line, crash_kernel, has_flag, memory_size, options
+from drmemctl.kernel.crash_cma import CmaState, CrashCma
 from drmemctl.kernel.early_memory import MEMORY_LIMIT, inherited_limit
 from drmemctl.kernel.kexec_capabilities import CRASHKERNEL_CMA_SUFFIX
 from drmemctl.kernel.profiles import Profile
@@ -21,7 +22,15 @@ from drmemctl.tree.node import Tree
 def boot_notes(tree: Tree, profile: Profile) -> list[str]:
     """Return what to know beside the regions, a sentence each."""
     cmdline = command_line(tree)
-    return [*_about_zones(cmdline), *_about_the_limit(tree, cmdline, profile)]
+    return [*_about_zones(cmdline), *_about_cma(tree, profile), *_about_the_limit(tree, cmdline, profile)]
+
+
+def _about_cma(tree: Tree, profile: Profile) -> Iterator[str]:
+    cma = CrashCma.of(tree, profile)
+    if cma is not None and cma.state is CmaState.RESERVED:
+        yield "crashkernel=SIZE,cma keeps LMBs with a part of that memory from leaving; it may lie anywhere"
+    elif cma is not None and cma.state is CmaState.REFUSED:
+        yield f"crashkernel=SIZE,cma has no memory reserved for a crash kernel: {cma.why}"
 
 
 def _about_zones(cmdline: str) -> Iterator[str]:

@@ -123,7 +123,8 @@ class _Following:
     count: int
 
     def __iter__(self) -> Iterator[TraceEvent]:
-        for place in range(1, self.count + 1):
+        # Without events, as `of_kind` may leave it, the count is not walked through: it can be 2^32.
+        for place in range(1, self.count + 1 if self.events else 1):
             for event in self.events:
                 yield event.of_following(place, place * self.messages)
 

@@ -16,6 +16,6 @@ def in_xml(text: str, limit: int | None = 2000) -> str:
     return escape(safe(text, limit))
 
 
-def lines_in_xml(text: str, limit: int | None = None) -> str:
-    """Return a text of several lines for an element; each line is cut to `limit` characters."""
-    return "\n".join(in_xml(line, limit) for line in text.split("\n"))
+def lines_in_xml(text: str) -> str:
+    """Return a text of several lines for an element."""
+    return "\n".join(in_xml(line, None) for line in text.split("\n"))

@@ -64,9 +64,9 @@ def _symbols(image: mmap.mmap) -> Iterator[tuple[str, Function]]:
             continue
         names = sections[link][4]
         for at in range(start, start + length - _SYMBOL.size + 1, _SYMBOL.size):
-            name, info, other, _, value, bytes_ = _SYMBOL.unpack_from(image, at)
+            name, info, visibility, _, value, bytes_ = _SYMBOL.unpack_from(image, at)
             if info & 0xF == _FUNC and bytes_:
                 end = image.find(b"\0", names + name)
-                encoded = other >> _LOCAL_ENTRY_SHIFT & _LOCAL_ENTRY_MASK
+                encoded = visibility >> _LOCAL_ENTRY_SHIFT & _LOCAL_ENTRY_MASK
                 local = value + (1 << encoded & ~3)
                 yield image[names + name : end].decode("ascii", "replace"), Function(value, local, bytes_)

@@ -169,9 +169,9 @@ def _status(monitor: Monitor, command: str) -> Any:
     return monitor.ask(command).get("status")
 
 
-def _waited(done: Callable[[], bool]) -> bool:
+def _waited(has_ended: Callable[[], bool]) -> bool:
     for _ in range(_INCOMING):
-        if done():
+        if has_ended():
             return True
         time.sleep(0.1)
     return False

@@ -54,8 +54,8 @@ def recorded_in(guest: Guest, plan: Record, place: Path) -> tuple[Record, bytes]
     """Return what a guest does with the steps of a record, and its flattened tree."""
     host = Host(guest.kernel, [step.get("answers", []) for step in plan["steps"]])
     record, fdt = record_of(plan, booted(guest, place, host.do))
-    for number, asked in host.asked.items():
-        record["steps"][number - 1]["asked"] = asked
+    for number, calls in host.calls.items():
+        record["steps"][number - 1]["asked"] = calls
     return record, fdt
 
 
@@ -115,23 +115,23 @@ class Host:
     """The hypervisor's side: DIMMs by the DRC index of their first LMB, named in the order in which they come.
 
     Attributes:
-        asked: the calls that the kernel made in migrations, by the number of the step.
+        calls: those that the kernel made in migrations, by the number of the step.
 
     """
 
     def __init__(self, vmlinux: Path | None = None, answers: Sequence[list[dict[str, Any]]] = ()) -> None:
         """Return a host of a guest with that kernel, for steps that have these answers of RTAS calls."""
-        self.asked: dict[int, list[dict[str, Any]]] = {}
+        self.calls: dict[int, list[dict[str, Any]]] = {}
         self._vmlinux, self._answers = vmlinux, answers
         self._migration: ScriptedMigration | None = None
         self._count = 0
 
-    def do(self, monitor: Monitor, asked: str) -> str:
+    def do(self, monitor: Monitor, request: str) -> str:
         """Do what the guest asks for; `ok` or what went wrong."""
-        kind, number, *rest = asked.split()
+        kind, number, *words = request.split()
         if kind in {"migrate", "migrated"}:
             return self._migrate(monitor, int(number), begins=kind == "migrate")
-        return self._dimm(monitor, kind, number, rest)
+        return self._dimm(monitor, kind, number, words)
 
     def _migrate(self, monitor: Monitor, number: int, *, begins: bool) -> str:
         """Begin to answer the RTAS calls of a migration, or end it."""
@@ -142,18 +142,18 @@ class Host:
         if self._migration is None:
             return "no migration"
         failure = self._migration.end()
-        self.asked[number], self._migration = self._migration.asked, None
+        self.calls[number], self._migration = self._migration.calls, None
         return failure or "ok"
 
     def _dimm(self, monitor: Monitor, kind: str, drc: str, words: list[str]) -> str:
-        count, *rest = words
+        count = words[0]
         if int(drc, 0) >> 28 == 1:
             return self._core(monitor, kind, int(drc, 0) & 0xFFFFFFF)
         address = address_of(int(drc, 0))
         if kind == "unplug":
             return self._unplug(monitor, address)
         self._count += 1
-        node = rest[1] if rest[:1] == ["node"] else "0"
+        node = words[2] if words[1:2] == ["node"] else "0"
         memory = f"object_add memory-backend-ram,id=d{self._count},size={int(count) * LMB}"
         dimm = f"device_add pc-dimm,id=dimm{self._count},memdev=d{self._count},node={node},addr={address:#x}"
         answer = monitor.do(memory)

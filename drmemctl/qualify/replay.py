@@ -60,8 +60,8 @@ def recorded_state(state: dict[str, Any]) -> State:
 
 def state_of(simulation: Simulation, names: list[str]) -> State:
     """Return the simulated kernel's state: the properties of the drmem node named, both LMB properties, blocks."""
-    held = {name: simulation.tree.get(NODE, name) for name in {*names, V1, V2}}
-    properties = {name: data.hex() for name, data in held.items() if data is not None}
+    values = {name: simulation.tree.get(NODE, name) for name in {*names, V1, V2}}
+    properties = {name: data.hex() for name, data in values.items() if data is not None}
     return State(properties, list(simulation.state.blocks))
 
 
@@ -127,13 +127,13 @@ def _unrecorded(simulation: Simulation, step: dict[str, Any]) -> None:
 _UPDATES = (UPDATE_NODES, UPDATE_PROPERTIES)
 
 
-def calls_asked(asked: Iterable[dict[str, Any]]) -> list[str]:
+def calls_asked(calls: Iterable[dict[str, Any]]) -> list[str]:
     """Return the calls for updates of the tree that a kernel was seen to make, with the phandles of nodes."""
     return [
         f"{entry['call']} {int(entry['request'][:8], 16):#x}"
         if entry["call"] == UPDATE_PROPERTIES
         else entry["call"]
-        for entry in asked
+        for entry in calls
     ]
 
 

@@ -61,7 +61,7 @@ class ScriptedMigration:
     """One migration of a guest, from the moment at which the guest is about to ask for it.
 
     Attributes:
-        asked: the calls that the kernel made, each with the first bytes that it passed, and what it got.
+        calls: those that the kernel made, each with the first bytes that it passed, and what it got.
 
     """
 
@@ -69,7 +69,7 @@ class ScriptedMigration:
         self._functions = functions_of(vmlinux, NEEDED)
         if not _is_complete(self._functions):
             raise OracleError("it has no symbols of its migration", source=str(vmlinux))
-        self.asked: list[dict[str, Any]] = []
+        self.calls: list[dict[str, Any]] = []
         self._updates = RecordedUpdates(list(answers))
         self._first_handle: int | None = None
         self._folder = tempfile.TemporaryDirectory()
@@ -165,7 +165,7 @@ class ScriptedMigration:
         scope = self._stub.register(_SCOPE) & 0xFFFFFFFF
         area, status = self._updates.call(call, request, scope, cast("Firmware", None))
         self._stub.set_memory(address, area.ljust(WORK_AREA, b"\0"))
-        self.asked.append(
+        self.calls.append(
             {
                 "call": call,
                 "request": request[:_REQUEST].hex(),

@@ -89,10 +89,10 @@ def _other_order(phandle: int, values: Sequence[Value], pick: random.Random) -> 
 
 def _in_two_calls(phandle: int, values: Sequence[Value], pick: random.Random) -> list[Answer]:
     """Return an update whose last value goes on in a second work area."""
-    *others, (name, value) = values
+    *before, (name, value) = values
     cut = pick.randrange(1, len(value) // 4) * 4
     part = Descriptor(name, (1 << 32) - cut, value[:cut])
-    first = [_path(), *(_whole(*other) for other in others), part]
+    first = [_path(), *(_whole(*entry) for entry in before), part]
     return [
         _nodes([phandle]),
         _properties(phandle, first, status=1, state=1),

@@ -43,7 +43,7 @@ class MemoryEvents:
 
     Attributes:
         armed: the kernel after that boot.
-        now: the kernel now.
+        running: the kernel now.
         count: how many events there were: MEM_ONLINE, MEM_OFFLINE.
         last: the block that the last was about, None if there was none.
         last_went: whether it went offline.
@@ -53,7 +53,7 @@ class MemoryEvents:
     """
 
     armed: KernelState
-    now: KernelState
+    running: KernelState
     count: int = 0
     last: int | None = None
     last_went: bool = False
@@ -84,23 +84,22 @@ class MemoryEvents:
                 offline.discard(move.block)
             else:
                 offline.add(move.block)
-        now = session.simulation.state
-        return cls(armed, now, count, last, last_went, writes[:written], quiet)
+        return cls(armed, session.simulation.state, count, last, last_went, writes[:written], quiet)
 
     def came_and_went(self) -> tuple[tuple[LmbSpan, ...], tuple[LmbSpan, ...]]:
         """Return the LMBs whose memory is there now and was not, and those whose memory was there and is not."""
         came: list[tuple[int, int]] = []
         went: list[tuple[int, int]] = []
-        for block, count, before, now in side_by_side(self.armed.blocks.ranges(), self.now.blocks.ranges()):
-            if before is None or now is None:
+        for block, count, before, after in side_by_side(self.armed.blocks.ranges(), self.running.blocks.ranges()):
+            if before is None or after is None:
                 (came if before is None else went).append((block, block + count))
         return tuple(self.lmbs(came)), tuple(self.lmbs(went))
 
     def lmbs(self, spans: Iterable[tuple[int, int]]) -> Iterator[LmbSpan]:
         """Yield the LMBs that have memory in ascending spans of blocks, in the order of the array."""
-        size = self.now.block_size
+        size = self.running.block_size
         addresses = [(first * size, end * size) for first, end in spans]
-        table = self.now.table
+        table = self.running.table
         lmb_size = table.lmb_size or 0
         if not addresses or not lmb_size:
             return
@@ -127,8 +126,8 @@ class MemoryEvents:
         """
         if self.last is None or not self.last_went:
             return False
-        base = self.last * self.now.block_size
-        end = base + self.now.block_size
+        base = self.last * self.running.block_size
+        end = base + self.running.block_size
         return any(region.base < base and end < region.end and base != cut for region in regions)
 
 

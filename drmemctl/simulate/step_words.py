@@ -81,12 +81,8 @@ class StepWords:
     @property
     def text(self) -> str:
         """The step without what stands before and behind it."""
-        return self.from_word(0)
-
-    def from_word(self, number: int) -> str:
-        """Return the text from a word to the end of the step."""
         last, word = self.words[-1]
-        return self.line_text[self.words[number][0] : last + len(word)]
+        return self.line_text[self.words[0][0] : last + len(word)]
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -222,3 +223,18 @@ def test_wrong_input(tmp_path: Path) -> None:
     assert run("memblock", tmp_path / "cut.dtb").code == 3
     assert run("memblock", __file__).code == 3
     assert run("memblock", RECORDED, "--kernel", "abc").code == 2
+
+
+def test_requests_over_sets_of_2_to_the_32_lmbs_are_not_walked_lmb_by_lmb() -> None:
+    """Of LMBs that a request only passes over there is no memory block to follow."""
+    began = process_time()
+    done = run(
+        "memblock",
+        FIXTURES / "cases" / "sets-beyond-2-to-the-32.dts",
+        "dlpar memory add count 1",
+        "--kernel",
+        "5.4",
+    )
+    assert done.code == 1
+    assert "step 1 failed, EINVAL" in done.err
+    assert process_time() - began < 5

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -171,12 +172,16 @@ def test_references_lead_to_commits_that_the_capabilities_have() -> None:
         uri for rule in all_rules().values() for reference in rule.references for _, uri in links_of(reference)
     }
     assert f"{COMMITS}d144f4d5a8a8" in links
-    assert LOPAR in links
-    assert all(uri == LOPAR or uri.removeprefix(COMMITS) in commits for uri in links)
+    sections = {uri for uri in links if uri.startswith(LOPAR)}
+    assert all(re.fullmatch(r"/[a-z_A-Z]+\.xml#L\d+", uri.removeprefix(LOPAR)) for uri in sections)
+    assert all(uri.removeprefix(COMMITS) in commits for uri in links - sections)
     assert "[d144f4d5a8a8](https://git.kernel.org/linus/d144f4d5a8a8)" in page_markdown(
         Page.of(all_rules()["DRM076"])
     )
     assert links_of("Linux 0123456789ab (5.15)") == ()
+    assert links_of("LoPAR 2.9, of something else") == (("LoPAR", LOPAR),)
+    names = [name for name, _ in links_of("LoPAR 2.9, ibm,associativity; ibm,associativity-lookup-arrays: x")]
+    assert names == ["ibm,associativity", "ibm,associativity-lookup-arrays"]
 
 
 def test_sarif_and_gitlab_link_to_the_pages() -> None:

@@ -15,11 +15,10 @@ from drmemctl.formats.architecture_vec5 import (
     FORM2,
     UnknownBits,
     decode_architecture_vec5,
-    encode_architecture_vec5,
     vector,
 )
 from tests.cases import each
-from tests.encoders import encode_features
+from tests.encoders import encode_architecture_vec5, encode_features
 from tests.formats.values import codes, unhex, value_in, values_of
 
 NAME = "ibm,architecture-vec-5"
@@ -140,7 +139,7 @@ def test_bits_that_nobody_defines_are_told() -> None:
         "byte 0 of 255"
     )
     assert {"IO_SUPER_PAGE", "FORM1"} <= names(data)
-    assert (found.max_cpus, found.lopar_level) == (0x400, (2, 9))
+    assert (found.max_cpus, found.byte(13), found.byte(14)) == (0x400, 2, 9)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 
 from drmemctl.errors import FormatError
-from drmemctl.formats.architecture_vec5 import encode_architecture_vec5
 from drmemctl.formats.associativity import AssociativityLists, encode_associativity
 from drmemctl.formats.configure_connector import ConnectorArea
 from drmemctl.formats.domains import CURRENT_DOMAINS
@@ -20,13 +19,13 @@ from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.formats.memory_reg import MemoryRange, encode_reg
 from drmemctl.formats.pmemory import Pmemory
 from drmemctl.formats.rtas_event import ExtendedHeader, FixedPart, LogSection, RtasEvent
-from drmemctl.formats.strings import encode_strings
 from drmemctl.formats.update_nodes import Operation, UpdateNodes
 from drmemctl.formats.update_properties import Descriptor, UpdateProperties
 from drmemctl.formats.usable_memory import encode_usable_memory
 from drmemctl.model.run import Run
 from tests.cases import each
 from tests.encoders import (
+    encode_architecture_vec5,
     encode_distance_table,
     encode_domains,
     encode_drc_info,
@@ -41,6 +40,7 @@ from tests.encoders import (
     encode_pmemory,
     encode_preservation_time,
     encode_reference_points,
+    encode_strings,
 )
 
 TOO_MUCH = 1 << 32

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from drmemctl.errors import FormatError
 from drmemctl.formats.strings import (
     decode_strings,
-    encode_strings,
     iterate_strings,
     skip_strings,
     string,
     to_bytes,
     to_text,
 )
+from tests.encoders import encode_strings
 from tests.formats.values import codes, values_of
 
 NAMES = st.lists(st.binary(max_size=8).filter(lambda raw: b"\0" not in raw), max_size=12)

@@ -88,8 +88,8 @@ def test_each_call_gets_its_answer(vmlinux: Path, *, handles: bool) -> None:
     assert (stub.seen[0][1], stub.seen[1][1]) == (-1, 0)  # who asks for another call's token gets QEMU's
     assert stub.areas[0].startswith(NODES)
     assert stub.areas[1].startswith(PROPERTIES)
-    assert calls_asked(host.asked[2]) == ["update-nodes", f"update-properties {PHANDLE:#x}"]
-    assert [entry["status"] for entry in host.asked[2]] == [0, 0]
+    assert calls_asked(host.calls[2]) == ["update-nodes", f"update-properties {PHANDLE:#x}"]
+    assert [entry["status"] for entry in host.calls[2]] == [0, 0]
     assert stub.stops == set()
 
 
@@ -98,12 +98,12 @@ def test_what_goes_on_is_asked_for_again(vmlinux: Path) -> None:
         ("update-nodes", NODES, 0), ("update-properties", PROPERTIES, 1), ("update-properties", PROPERTIES, 0)
     )
     host, _, _ = migrated(vmlinux, script)
-    assert [entry["status"] for entry in host.asked[2]] == [0, 1, 0]
+    assert [entry["status"] for entry in host.calls[2]] == [0, 1, 0]
 
 
 def test_a_call_that_fails_ends_the_update(vmlinux: Path) -> None:
     host, stub, _ = migrated(vmlinux, answers(("update-nodes", b"", -1)))
-    assert calls_asked(host.asked[2]) == ["update-nodes"]
+    assert calls_asked(host.calls[2]) == ["update-nodes"]
     assert stub.seen[-1] == ("rtas_call", (1 << 64) - 1)
 
 

@@ -212,3 +212,11 @@ def test_nothing_is_said_without_steps_and_without_such_memory() -> None:
 def test_hotplug_is_about_crash_kernels_by_kexec_tools(arguments: tuple[str, ...]) -> None:
     outcome = run("kexec", BEFORE, "dlpar memory remove count 1", "--hotplug", *arguments)
     assert (outcome.code, "--hotplug is about" in outcome.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "note"), [("6.16", "has no memory reserved"), ("6.18", ""), ("6.19", "keeps LMBs")]
+)
+def test_memblock_notes_it_as_well(kernel: str, note: str) -> None:
+    outcome = run("memblock", BEFORE, "--cmdline", "crashkernel=64M crashkernel=1G,cma", "--kernel", kernel)
+    assert ("crashkernel=SIZE,cma" in outcome.err, note in outcome.err) == (bool(note), True)
