@@ -98,7 +98,12 @@ def rows(browser: Browser) -> list[list[str]]:
 
 def fine(browser: Browser, *asked: Path) -> None:
     """Assert that the page works, fits its window, and that nothing but these files was asked for."""
-    assert browser.run("return document.documentElement.className") == "ready"
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    # On a very busy machine chromedriver has come back before the page's script had run.
+    WebDriverWait(browser.driver, 60).until(
+        lambda _: browser.run("return document.documentElement.className") == "ready"
+    )
     assert browser.console() == []
     assert browser.requests() == [page.as_uri() for page in asked]
     assert browser.run("return document.documentElement.scrollWidth - window.innerWidth") <= 0
