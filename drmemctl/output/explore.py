@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from drmemctl.check.finding import Finding
@@ -17,6 +18,7 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import hypervisor_words, kernel_words
 from drmemctl.output.table import Column, show_table
 from drmemctl.output.text import safe
+from drmemctl.output.wrap import wrapped
 from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
 from drmemctl.simulate.interleave.schedule import switches
 from drmemctl.simulate.interleave.trace import TracedAction, TracedEnd
@@ -113,19 +115,17 @@ def _outcomes(threads: Sequence[str], outcomes: Sequence[int | None]) -> Iterato
 def columns(screen: Screen, threads: Sequence[str], trace: Sequence[TracedAction]) -> Iterator[str]:
     """Yield a trace as lines, a column for each thread."""
     wide = _WIDEST if not screen.terminal else max(_NARROWEST, min(_WIDEST, screen.width // len(threads) - 3))
-    titles = [_cut(safe(f"{number} {text}"), wide) for number, text in enumerate(threads, 1)]
-    yield _line(screen, titles, wide, "bold")
+    titles = [wrapped(safe(f"{number} {text}"), wide) for number, text in enumerate(threads, 1)]
+    for heads in zip_longest(*titles, fillvalue=""):
+        yield _line(screen, heads, wide, "bold")
     for row in filter(lambda action: action.counts, trace):
         style = "red" if row.lost else None
         said = [*((text, style) for text in row_words(row)), *((f"  {safe(line)}", "dim") for line in row.log)]
         for text, how in said:
-            cells = [""] * len(threads)
-            cells[row.thread] = text if not screen.terminal else _cut(text, wide)
-            yield _line(screen, cells, wide, how)
-
-
-def _cut(text: str, wide: int) -> str:
-    return text if len(text) <= wide else text[: wide - 1] + "…"
+            for part in wrapped(text, wide) if screen.terminal else (text,):
+                cells = [""] * len(threads)
+                cells[row.thread] = part
+                yield _line(screen, cells, wide, how)
 
 
 def _line(screen: Screen, cells: Sequence[str], wide: int, style: str | None) -> str:

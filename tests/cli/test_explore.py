@@ -88,10 +88,14 @@ def test_a_bound_is_told_on_top() -> None:
     assert "40+" in done.out.splitlines()[1]
 
 
-def test_on_a_terminal_columns_fit() -> None:
-    shown = on_terminal("explore", BEFORE, "--thread", LPM, "--thread", FLUSH, COLUMNS="100", NO_COLOR="1")
-    traced = shown.decode().split("switches")[1].split("outcome")[0]
-    assert max(map(len, traced.splitlines())) <= 100
+@pytest.mark.parametrize("width", [80, 100])
+def test_on_a_terminal_columns_fit_and_nothing_is_cut(width: int) -> None:
+    command = ("explore", BEFORE, "--thread", LPM, "--thread", FLUSH)
+    shown = on_terminal(*command, COLUMNS=str(width), NO_COLOR="1").decode()
+    on_screen, in_pipe = (text.split("switches")[1].split("outcome")[0] for text in (shown, run(*command).out))
+    assert max(map(len, on_screen.splitlines())) <= width
+    words = [text[text.index("suspend-me") :].split() for text in (on_screen, in_pipe)]
+    assert words[0] == words[1]
 
 
 @pytest.mark.parametrize(
