@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a search of very many states takes: `python -m benchmarks.states NUMBER`.
 
-Seven threads race on a small partition, some hundred million states and more; the search ends at the number asked
-for. A line each million states, then what the whole search and the number of its schedules took.
+Seven threads race on a small partition: there are more than a hundred million states, and the search ends at the
+number asked for. It prints a line each million states, then what the search and counting its schedules took.
 """
 
 from __future__ import annotations
