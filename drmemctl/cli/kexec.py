@@ -65,8 +65,11 @@ def _bytes(number: str, unit: str) -> int:
 
 @click.command(
     "kexec",
-    cls=TableCommand.of(
-        "drmemctl.output.kexec:COLUMNS", {"With STEP or --load": "drmemctl.output.kexec_next:COLUMNS"}
+    cls=TableCommand.with_tables(
+        {
+            "With --for kdump": "drmemctl.output.kexec:COLUMNS",
+            "With --for plain or fadump": "drmemctl.output.kexec_next:COLUMNS",
+        }
     ),
     short_help="Predict what the next kernel, or a crash kernel, gets.",
     epilog=_EXAMPLE,
