@@ -22,9 +22,7 @@ from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
-
-_V1_CELL = 24
-"""sizeof(struct of_drconf_cell_v1): the writer takes an address for 64 bits, whatever #address-cells says."""
+from drmemctl.model.v1_encoding import V1_CELL, encode_v1_table
 
 WRITTEN_FLAGS = ~KERNEL_TOUCHED
 """What `drmem_lmb_flags` leaves of the flags of an LMB."""
@@ -72,13 +70,13 @@ def property_from_array(job: Job) -> tuple[str, bytes] | None:
 def _encode_v1(job: Job, old: bytes) -> bytes:
     """Return as many bytes as the old property had: the array, then zeros."""
     written, table = job.state.written, job.state.table
-    room, odd = divmod(len(old) - COUNT_SIZE, _V1_CELL)
+    room, odd = divmod(len(old) - COUNT_SIZE, V1_CELL)
     if written is None or written[1] is not old or odd:
         # A set of v2 may have billions of LMBs, of which v1 has room for a few.
         data = encode_v1(table, max(0, room + 1))
     else:
         data = patched(old, written[0], table)
-    size = COUNT_SIZE + _V1_CELL * table.n_lmbs
+    size = COUNT_SIZE + V1_CELL * table.n_lmbs
     if size > len(old):
         message = f"{size} bytes are written into a property of {len(old)}: the heap behind it is overwritten"
         job.faults.append(Fault("heap-overrun", message, "drmem_update_dt_v1", NODE, V1))
@@ -88,39 +86,8 @@ def _encode_v1(job: Job, old: bytes) -> bytes:
 
 
 def encode_v1(table: LmbTable, most: int | None = None) -> bytes:
-    """Return all LMBs one by one, or the first `most` of them; the reserved word is left 0.
-
-    An entry is three 64-bit words, which are made by the column: a v1 property has an entry for each LMB.
-    """
-    parts = [pack_words([table.n_lmbs & 0xFFFFFFFF])]
-    remaining = table.n_lmbs if most is None else most
-    if len(table.runs) == table.n_lmbs:
-        return b"".join([*parts, _encode_single_lmbs(table, remaining)])
-    for base, lmbs, drc, aa, flags in table.runs:
-        count = min(lmbs, remaining)
-        remaining -= count
-        entries = array("Q", bytes(_V1_CELL * count))
-        entries[0::3] = _progression(base, table.lmb_size or 0, count, 1 << 64)
-        entries[1::3] = _progression(drc << 32, 1 << 32, count, 1 << 64)
-        entries[2::3] = array("Q", [aa << 32 | flags & WRITTEN_FLAGS]) * count
-        if sys.byteorder == "little":
-            entries.byteswap()
-        parts.append(entries.tobytes())
-    return b"".join(parts)
-
-
-def _encode_single_lmbs(table: LmbTable, most: int) -> bytes:
-    """Return the first entries of a table in which no LMB goes on from the one before."""
-    bases, _, drc_indexes, aa_indexes, flags = table.runs.columns(0, most)
-    entries = array("Q", bytes(_V1_CELL * len(bases)))
-    entries[0::3] = bases
-    entries[1::3] = array("Q", (drc << 32 for drc in drc_indexes))
-    entries[2::3] = array(
-        "Q", (aa << 32 | bits & WRITTEN_FLAGS for aa, bits in zip(aa_indexes, flags, strict=True))
-    )
-    if sys.byteorder == "little":
-        entries.byteswap()
-    return entries.tobytes()
+    """Return what `drmem_update_dt_v1` makes of all LMBs, or of the first `most` of them."""
+    return encode_v1_table(table, most, WRITTEN_FLAGS)
 
 
 def patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
@@ -128,9 +95,9 @@ def patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
 
     The kernel writes every entry each time, but an LMB keeps its address and its DRC index for ever.
     """
-    present = (len(data) - 4) // _V1_CELL
+    present = (len(data) - 4) // V1_CELL
     patched = bytearray(data)
-    entries = memoryview(patched)[4 : 4 + present * _V1_CELL].cast("B").cast("Q")
+    entries = memoryview(patched)[4 : 4 + present * V1_CELL].cast("B").cast("Q")
     for first, count, aa, flags in _differences(before, after):
         words = array("Q", [aa << 32 | flags & WRITTEN_FLAGS]) * max(0, min(count, present - first))
         if sys.byteorder == "little":
@@ -154,14 +121,6 @@ def _differences(before: LmbTable, after: LmbTable) -> Iterator[tuple[int, int, 
             if old_run is not None and (old_run.aa_index, old_run.flags) != (run.aa_index, run.flags):
                 yield first, count, run.aa_index, run.flags
             first, todo, remaining = first + count, todo - count, remaining - count
-
-
-def _progression(first: int, step: int, count: int, wrap: int) -> array[int]:
-    if not step:
-        return array("Q", [first]) * count
-    if first + step * count <= wrap:
-        return array("Q", range(first, first + step * count, step))
-    return array("Q", [(first + i * step) % wrap for i in range(count)])
 
 
 class PlacedRun(NamedTuple):
@@ -257,7 +216,7 @@ def _property_by_lmb(job: Job, index: int) -> tuple[str, bytes] | None:
     return V2, encode_entries(V2, sets)
 
 
-_V1_WORDS = _V1_CELL // 4
+_V1_WORDS = V1_CELL // 4
 _DRC, _AA, _FLAGS = 2, 4, 5
 """Which word of an entry of v1 is which (`struct of_drconf_cell`)."""
 

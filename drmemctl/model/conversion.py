@@ -18,6 +18,7 @@ from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entrie
 from drmemctl.formats.lists import COUNT_SIZE
 from drmemctl.model.drmem import Drmem, LmbTable, check_limit, drmem_node
 from drmemctl.model.run import Run
+from drmemctl.model.v1_encoding import encode_v1_table
 from drmemctl.tree.node import Node, Property, Tree
 
 PROPERTY_OF: dict[str, str] = {"v1": V1, "v2": V2}
@@ -90,6 +91,8 @@ def _encoded(name: str, drmem: Drmem, old: Entries, limit: int) -> bytes:
     check_limit(table.n_lmbs, limit)
     if table.lmb_size is None:
         _check_single(old)
+    if drmem.cells.address == 2:
+        return encode_v1_table(table)
     return encode_entries(V1, singles(table), drmem.cells.address)
 
 

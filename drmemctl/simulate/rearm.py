@@ -51,7 +51,7 @@ _AS_BEFORE = "; what came or went is as it was then"
 _QUIETLY_GONE = "a block that was offline when it was removed makes no event: the elfcorehdr still lists it"
 _NO_ROOM = f"there are more than {_MOST_RANGES:,} ranges: the elfcorehdr has no room for them and stays as it was"
 _SPLIT = (
-    "the memory that went last was in the middle of a range: the size of the range behind it is below nothing, and"
+    "the memory that went last was in the middle of a range: the size of the range behind it is negative, and"
     " makedumpfile fails (mended by 7afe2383eff0, 6.19)"
 )
 _BYTE = "the range behind the memory that went last is a byte too long (read in 6.12.118 and 7.2.13)"
