@@ -17,7 +17,7 @@ from drmemctl.tree.source import load
 from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
-from tests.kernel.partitions import DRC, LMB, lmbs, tree, u32
+from tests.kernel.partitions import DRC, LMB, lmbs, memory_node, tree, u32
 
 TREES = [path for path in fixture_trees() if "vmcores" not in str(path)]
 
@@ -110,6 +110,16 @@ def test_pages_of_an_offline_block_are_reserved_in_some_kernels(kernel: str) -> 
         if is_refused:
             assert simulation.run("online 4").ok
             assert simulation.run(f"dlpar memory remove {request}").ok, request
+
+
+@pytest.mark.parametrize("kernel", ["5.4", "5.10", "latest"])
+@pytest.mark.parametrize("size", [LMB, LMB // 2])
+def test_that_a_memory_node_has_it_as_well_keeps_nothing(size: int, kernel: str) -> None:
+    """lmb_is_removable, offline_pages and try_remove_memory of 5.10 and 7.2 do not ask where memory came from."""
+    partition = tree(lmbs(2, 4, 0, 8), memory=[memory_node(0, 2 * LMB), memory_node(3 * LMB, size)])
+    assert said(removable(partition, kernel=kernel)) == [(2, 4, "perhaps", NORMAL)]
+    simulation = Simulation(partition, kernel, "powervm")
+    assert simulation.run("dlpar memory remove index 0x80000003").ok
 
 
 def test_lmbs_without_memory_blocks_do_not_leave() -> None:
