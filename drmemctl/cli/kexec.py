@@ -156,20 +156,20 @@ def command(
         raise click.UsageError(f"--hotplug is about --for kdump, not {purpose}.")
     if purpose == "fadump" and load:
         raise click.UsageError("--for fadump goes with no --load: firmware boots that kernel.")
-    parsed = parse_steps(script, steps)
-    before = with_cmdline(open_tree(tree), cmdline)
-    profile = kernel_of(before, kernel)
     maker = Producer(producer or ("kexec-file" if load == "file" else "kexec-tools"))
     if hotplug and maker is Producer.FILE:
         raise click.UsageError(
             "--hotplug is about kexec -c: by kexec -s the kernel may always change what it loaded."
         )
+    parsed = parse_steps(script, steps)
+    before = with_cmdline(open_tree(tree), cmdline)
+    profile = kernel_of(before, kernel)
     crash_load = CrashLoad(crashkernel, maker, int(page), hotplug)
+    say_not_shown(before)
     if purpose == "kdump" and not parsed:
         return _show_crash(screen, CrashKernel.of(before, before, crash_load, profile), output, format)
     if before.beside is not None and before.beside.files():
         say("the tree of a running kernel is taken for the one that it was booted with")
-    say_not_shown(before)
     session = session_after(before, parsed, profile, named_hypervisor(hypervisor), traced=purpose != "plain")
     if purpose == "kdump":
         code = _show_crash(screen, CrashKernel.after(session, crash_load), output, format)
