@@ -21,7 +21,8 @@ from drmemctl.formats.block_states import state_name
 from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
 from drmemctl.kernel.boot_regions import MOVABLE, NORMAL, boot_regions
 from drmemctl.kernel.capabilities import OFFLINE_RESERVED, RESERVED_NOT_REMOVABLE, SECTION_REMOVABLE_CHECK
-from drmemctl.kernel.cmdline import command_line
+from drmemctl.kernel.cmdline import command_line, has_flag
+from drmemctl.kernel.crash_cma import CmaState, CrashCma
 from drmemctl.kernel.movable_zone import added_is_movable
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
@@ -32,6 +33,8 @@ from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Tree
 
 _PERSISTENT = "Persistent Memory"
+_NOT_MOVABLE = "in no movable zone: memory of the kernel's own may be in it"
+_PERHAPS_CMA = "memory of crashkernel=SIZE,cma may be in it"
 
 
 class Removability(StrEnum):
@@ -81,6 +84,7 @@ class RemovabilityJudge:
         self._pinned = sorted(kernel.unmovable)
         self._zones = list(_zones(booted, kernel.profile, system))
         self._added_zone = _added_zone(kernel)
+        self._has_movable_cma = _has_movable_cma(booted, kernel.profile)
         persistent = Intervals()
         for part in system.resources:
             if part.name.startswith(_PERSISTENT):
@@ -140,11 +144,8 @@ class RemovabilityJudge:
         zone = self._zone(run.base) if node is not None and online else ""
         reasons = tuple(self._reasons(run, block, online=online))
         leaves = Removability.NO if reasons else Removability.YES
-        if not reasons and online and zone != MOVABLE:
-            reasons, leaves = (
-                ("in no movable zone: memory of the kernel's own may be in it",),
-                Removability.PERHAPS,
-            )
+        if not reasons and online and (zone != MOVABLE or self._has_movable_cma):
+            reasons, leaves = (_PERHAPS_CMA if zone == MOVABLE else _NOT_MOVABLE,), Removability.PERHAPS
         state = "" if node is None else state_name(online=online)
         return LmbRemovability(run, node, state, zone, leaves, reasons)
 
@@ -204,6 +205,18 @@ def _zones(booted: Tree, profile: Profile, system: LiveSystem) -> Iterator[tuple
             yield region.base, begin, NORMAL
         if begin < region.end:
             yield begin, region.end, MOVABLE
+
+
+def _has_movable_cma(booted: Tree, profile: Profile) -> bool:
+    """Whether `crashkernel=SIZE,cma` may have reserved pages of ZONE_MOVABLE, which then keep their memory block.
+
+    `has_unmovable_pages` asks for pages of CMA before it asks for their zone. With movable_node memblock reserves
+    nothing in memory that is marked as hot-removable (`should_skip_region`).
+    """
+    cma = CrashCma.of(booted, profile)
+    return (
+        cma is not None and cma.state is CmaState.RESERVED and not has_flag(command_line(booted), "movable_node")
+    )
 
 
 def _added_zone(kernel: KernelState) -> str:

@@ -50,6 +50,22 @@ def test_memory_in_the_movable_zone_leaves() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cmdline", "kernel", "leaves"),
+    [
+        ("movablecore=1G crashkernel=64M,cma", "6.18", "yes"),
+        ("movablecore=1G crashkernel=64M,cma", "6.19", "perhaps"),
+        ("movablecore=1G crashkernel=64M", "6.19", "yes"),
+        ("movable_node crashkernel=64M,cma", "6.19", "yes"),
+    ],
+)
+def test_movable_memory_may_be_lent_by_the_crash_kernel(cmdline: str, kernel: str, leaves: str) -> None:
+    """has_unmovable_pages of 7.2 returns a page of CMA before it asks for ZONE_MOVABLE."""
+    (part,) = removable(tree(lmbs(2, 4, 0, 0x108)), kernel=kernel, cmdline=cmdline).parts
+    assert (part.zone, part.leaves.value) == ("Movable", leaves)
+    assert any("crashkernel=SIZE,cma" in reason for reason in part.reasons) == (leaves == "perhaps")
+
+
+@pytest.mark.parametrize(
     ("cmdline", "zone"),
     [("memhp_default_state=online_movable", "Movable"), ("movable_node", "Movable"), ("quiet", "Normal")],
 )
