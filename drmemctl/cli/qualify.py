@@ -115,9 +115,11 @@ def command(
     from tempfile import mkdtemp
 
     from drmemctl.output.qualify import QualifyView, show_qualified
+    from drmemctl.output.text import safe
     from drmemctl.qualify.kernel_trial import checked_elf, kernel_trials
     from drmemctl.qualify.qemu_trial import qemu_trials
     from drmemctl.qualify.qtest import version_of
+    from drmemctl.qualify.scripted_rtas import can_migrate
     from drmemctl.qualify.trial import tried
 
     for option, value in (("--kernel", like), ("--busybox", busybox)):
@@ -139,6 +141,8 @@ def command(
         )
     else:
         subject = _kernel(vmlinux, busybox, qemu, like, place)
+        if script_trials is None and not can_migrate(Path(vmlinux)):
+            say(f"{safe(vmlinux)}: no symbol table, or not all that it takes: the kernel is not migrated")
         planned = script_trials or kernel_trials(
             subject, seeds.start, random, _number_of(seeds, trials, _OF_KERNEL)
         )

@@ -222,14 +222,14 @@ def task_maker(step: Any, circumstances: Any) -> Callable[..., Any]:
         if not callable(make):
             raise TypeError(f"task returns a {type(make).__name__}, and no function that makes a task")
 
-    def made(job: Any) -> Any:
+    def make_checked(job: Any) -> Any:
         with faults_told(source):
             task = make(job)
             if not isinstance(task, Generator):
                 raise TypeError(f"what task returns yields no actions: it makes a {type(task).__name__}")
         return task
 
-    return made
+    return make_checked
 
 
 # Loading.

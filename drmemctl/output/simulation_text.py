@@ -239,7 +239,8 @@ def verdict_lines(screen: Screen, verdict: Verdict, detail: Detail) -> Iterator[
     yield from _indented(_cut(against, detail, "contradictions"), "  ")
     if verdict.next_flush:
         yield screen.style("the next flush would change what the tree says:", "yellow")
-        yield from _indented(_cut(iter(lmb_lines(screen, verdict.next_flush)), detail, "ranges"), "  ")
+        lines = lmb_lines(screen, verdict.next_flush, verdict.address_digits)
+        yield from _indented(_cut(iter(lines), detail, "ranges"), "  ")
     numbers = verdict.failed
     if numbers:
         listed = ", ".join(map(str, numbers[:20])) + (", …" if len(numbers) > 20 else "")

@@ -15,6 +15,7 @@ from typing import IO, NamedTuple
 
 from drmemctl.errors import DrmemctlError, LimitError
 from drmemctl.formats.fdt_header import MAGIC
+from drmemctl.formats.file_magics import ELF
 from drmemctl.tree.below_root import OPEN_FILE
 from drmemctl.tree.compression import decompressed
 from drmemctl.tree.finder import Finder
@@ -148,14 +149,13 @@ def _kind_of_stream(stream: Stream) -> str | None:
     return kind if not zero or kind == "tree" else None
 
 
-_DUMPS = (b"\x7fELF", b"KDUMP", b"makedumpfile")
+_DUMPS = (ELF, b"KDUMP", b"makedumpfile")
 """How dumps of a kernel's memory begin; looked at more closely where a file does so."""
 
 
 def _kind_of_dump(head: bytes) -> str | None:
     """Return `tree` for what can be nothing but a dump of a ppc64 kernel, None for what can be no such dump."""
     from drmemctl.formats.elf_core import HEADER_SIZE, PPC64, decode_core_header
-    from drmemctl.formats.elf_core import MAGIC as ELF
     from drmemctl.memory.physical import is_dump
 
     if not is_dump(head):

@@ -34,6 +34,7 @@ from drmemctl.simulate.steps.language import parse_script
 from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import blob
+from tests.qualify.fake_stub import ENTRIES, elf_with_symbols
 from tests.simulate.records import record, tree_of
 
 LPM = "captures/6.1-lpm"
@@ -262,6 +263,19 @@ def test_the_command_is_content_where_nothing_differs(tmp_path: Path) -> None:
     assert run("qualify", "--qemu", QEMU, "--trials", "1", "--random", "3", "-o", tmp_path).out.endswith(
         "all as simulated\n"
     )
+
+
+@pytest.mark.parametrize(("symbols", "is_told"), [({}, True), (ENTRIES, False)])
+def test_a_kernel_that_is_not_migrated_is_told(
+    symbols: dict[str, int], is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drmemctl.cli.qualify._kernel", lambda *_: Fake(()))
+    monkeypatch.setattr("drmemctl.qualify.qtest.version_of", lambda _qemu: (9, 9))
+    monkeypatch.setattr("drmemctl.qualify.kernel_trial.kernel_trials", lambda *_: ())
+    vmlinux = tmp_path / "vmlinux"
+    vmlinux.write_bytes(elf_with_symbols(of=symbols))
+    outcome = run("qualify", "--vmlinux", vmlinux, "-o", tmp_path)
+    assert (outcome.code, "the kernel is not migrated" in outcome.err) == (0, is_told)
 
 
 @pytest.mark.parametrize(

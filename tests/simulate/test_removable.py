@@ -17,7 +17,7 @@ from drmemctl.tree.source import load
 from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
-from tests.kernel.partitions import DRC, LMB, lmbs, tree, u32
+from tests.kernel.partitions import DRC, LMB, lmbs, memory_node, tree, u32
 
 TREES = [path for path in fixture_trees() if "vmcores" not in str(path)]
 
@@ -47,6 +47,22 @@ def test_memory_in_the_movable_zone_leaves() -> None:
     """find_zone_movable_pfns_for_nodes: movable_node takes what is marked as hot-removable."""
     found = removable(tree(lmbs(2, 2, 0, 8), lmbs(4, 2, 1, 0x108)), cmdline="movable_node")
     assert said(found) == [(2, 2, "perhaps", NORMAL), (4, 2, "yes", "")]
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "kernel", "leaves"),
+    [
+        ("movablecore=1G crashkernel=64M,cma", "6.18", "yes"),
+        ("movablecore=1G crashkernel=64M,cma", "6.19", "perhaps"),
+        ("movablecore=1G crashkernel=64M", "6.19", "yes"),
+        ("movable_node crashkernel=64M,cma", "6.19", "yes"),
+    ],
+)
+def test_movable_memory_may_be_lent_by_the_crash_kernel(cmdline: str, kernel: str, leaves: str) -> None:
+    """has_unmovable_pages of 7.2 returns a page of CMA before it asks for ZONE_MOVABLE."""
+    (part,) = removable(tree(lmbs(2, 4, 0, 0x108)), kernel=kernel, cmdline=cmdline).parts
+    assert (part.zone, part.leaves.value) == ("Movable", leaves)
+    assert any("crashkernel=SIZE,cma" in reason for reason in part.reasons) == (leaves == "perhaps")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +126,16 @@ def test_pages_of_an_offline_block_are_reserved_in_some_kernels(kernel: str) -> 
         if is_refused:
             assert simulation.run("online 4").ok
             assert simulation.run(f"dlpar memory remove {request}").ok, request
+
+
+@pytest.mark.parametrize("kernel", ["5.4", "5.10", "latest"])
+@pytest.mark.parametrize("size", [LMB, LMB // 2])
+def test_that_a_memory_node_has_it_as_well_keeps_nothing(size: int, kernel: str) -> None:
+    """lmb_is_removable, offline_pages and try_remove_memory of 5.10 and 7.2 do not ask where memory came from."""
+    partition = tree(lmbs(2, 4, 0, 8), memory=[memory_node(0, 2 * LMB), memory_node(3 * LMB, size)])
+    assert said(removable(partition, kernel=kernel)) == [(2, 4, "perhaps", NORMAL)]
+    simulation = Simulation(partition, kernel, "powervm")
+    assert simulation.run("dlpar memory remove index 0x80000003").ok
 
 
 def test_lmbs_without_memory_blocks_do_not_leave() -> None:
