@@ -293,8 +293,8 @@ def in_lines(finding: Finding, source: str, most: int) -> str:
     """Return message, place and the first ranges of LMBs, a line each, for whoever shows plain text only."""
     lines = [message(finding), place_and_offset(finding)]
     lines += [range_text(lmbs) for lmbs in finding.lmbs[:most]]
-    left_out = max(0, len(finding.lmbs) - most) + finding.ranges_left_out
-    if left_out:
-        lines.append(ranges_left_out(left_out))
+    omitted = max(0, len(finding.lmbs) - most) + finding.ranges_left_out
+    if omitted:
+        lines.append(ranges_left_out(omitted))
     lines += [f"$ {line}" for line in fix_lines((finding,), source)]
     return "\n".join(line for line in lines if line)

@@ -146,10 +146,10 @@ def _cut(group: Sequence[_Line], share: int, width: int) -> list[_Line]:
         shown.append(line)
     if len(shown) == len(group) or share - _cost(shown, width) < 1:
         return shown
-    return [*shown, _left_out(group[len(shown) :])]
+    return [*shown, _omitted(group[len(shown) :])]
 
 
-def _left_out(lines: Sequence[_Line]) -> _Line:
+def _omitted(lines: Sequence[_Line]) -> _Line:
     numbers = [(sum(line.kind == kind for line in lines), kind) for kind in ("finding", "range", "command")]
     parts = [count_of(number, f"more {kind}") for number, kind in numbers if number]
     return _Line(f"    … {', '.join(parts) or 'more'}", style="dim")

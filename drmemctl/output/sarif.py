@@ -116,8 +116,8 @@ def result_of(finding: Finding, source: str, index: dict[str, int]) -> dict[str,
 
 def _text(finding: Finding, commands: Sequence[str]) -> str:
     lines = [message(finding), *(range_text(lmbs) for lmbs in finding.lmbs[:_RANGES])]
-    left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
-    said = [*lines, *([ranges_left_out(left_out)] if left_out else []), *(f"$ {line}" for line in commands)]
+    omitted = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
+    said = [*lines, *([ranges_left_out(omitted)] if omitted else []), *(f"$ {line}" for line in commands)]
     return "\n".join(said)
 
 
