@@ -10,9 +10,9 @@ from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
     fix_lines,
+    further_ranges,
     place_and_offset,
     range_text,
-    ranges_left_out,
     summary,
     unjudged_error,
 )
@@ -65,8 +65,6 @@ def _row(finding: Finding, source: str) -> str:
     text = f"{escaped(finding.title)}: {escaped(message(finding))}"
     places = [code(where)] if (where := place_and_offset(finding)) else []
     places += [code(range_text(lmbs)) for lmbs in finding.lmbs[:_RANGES]]
-    omitted = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
-    if omitted:
-        places.append(ranges_left_out(omitted))
+    places += further_ranges(finding, _RANGES)
     places += [code(f"$ {line}") for line in fix_lines((finding,), source)]
     return f"| {finding.severity} | {finding.rule} | {text} | {'<br>'.join(places)} |\n"
