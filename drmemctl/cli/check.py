@@ -67,7 +67,7 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
     cls=TableCommand.with_tables(
         {
             "Findings": "drmemctl.output.check:FINDING_WORDS",
-            "With --statistics": "drmemctl.output.check:STATISTICS_COLUMNS",
+            "Statistics": "drmemctl.output.check:STATISTICS_COLUMNS",
         }
     ),
     short_help="Report what is wrong with device trees.",

@@ -67,8 +67,8 @@ def _bytes(number: str, unit: str) -> int:
     "kexec",
     cls=TableCommand.with_tables(
         {
-            "With --for kdump": "drmemctl.output.kexec:COLUMNS",
-            "With --for plain or fadump": "drmemctl.output.kexec_next:COLUMNS",
+            "Memory of a crash kernel (kdump)": "drmemctl.output.kexec:COLUMNS",
+            "LMBs of the next kernel (plain, fadump)": "drmemctl.output.kexec_next:COLUMNS",
         }
     ),
     short_help="Predict what the next kernel, or a crash kernel, gets.",

@@ -14,6 +14,8 @@ from typing import Any
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, decode_entries, encode_entries
 from drmemctl.formats.rows import words
+from drmemctl.formats.update_nodes import WORK_AREA
+from drmemctl.hypervisor.recorded import NOTHING_RECORDED
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.trace import BlockWrite, TraceEvent, TreeWrite
 from drmemctl.qualify.archive import initramfs
@@ -27,6 +29,7 @@ from drmemctl.qualify.scripted_rtas import can_migrate
 from drmemctl.qualify.streams import STREAMS, Migrations
 from drmemctl.qualify.trial import Difference, Trial, file_name
 from drmemctl.simulate.files import read_file
+from drmemctl.simulate.rtas_record import read_migration
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.steps.language import parse_script
 from drmemctl.simulate.steps.migration import Migrate
@@ -135,8 +138,15 @@ def _planned(step: str) -> Record:
     plan: Record = {"step": step, "properties": {}}
     parsed = next(parse_script(step))
     if isinstance(parsed, Migrate):
-        document = json.loads(read_file(parsed.file))
-        plan["answers"] = document["answers"] if isinstance(document, dict) else document
+        record = read_migration(read_file(parsed.file), parsed.file)
+        if record.connectors != NOTHING_RECORDED or record.homes:
+            hint = "leave connectors and homes out: those of a guest are QEMU's"
+            raise OracleError("a guest can only get answers to its calls", source=parsed.file, hint=hint)
+        if any(len(call.area) > WORK_AREA for call in record.calls):
+            raise OracleError(f"an answer has more than {WORK_AREA:,} bytes", source=parsed.file)
+        plan["answers"] = [
+            {"call": call.call, "answer": call.area.hex(), "status": call.status} for call in record.calls
+        ]
     return plan
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.profiles import profile
 from drmemctl.qualify import recorder
 from drmemctl.qualify.connector_walk import WalkAnswer
@@ -30,6 +31,7 @@ from drmemctl.qualify.qemu_trial import answer_differences, qemu_trials
 from drmemctl.qualify.records import Record
 from drmemctl.qualify.trial import Difference, Trial, tried
 from drmemctl.simulate.steps.language import parse_script
+from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import blob
 from tests.qualify.fake_stub import ENTRIES, elf_with_symbols
@@ -163,6 +165,27 @@ def test_a_kernel_that_differs_is_booted_again_for_fewer_steps(tmp_path: Path) -
     (result,) = tried(kernel, [Trial("a session", steps)], tries=5)
     assert result.differences[0].step == 5
     assert len(result.fewest) <= 5
+
+
+@each(
+    ("text", "message"),
+    [
+        ("no json", "no list of RTAS answers"),
+        ("{}", "no list of RTAS answers"),
+        ('[{"call": "update-nodes"}]', "no list of RTAS answers"),
+        ('[{"call": "update-nodes", "answer": "%s", "status": 0}]' % ("00" * 4097), "more than 4,096 bytes"),
+        (
+            '{"answers": [{"call":"","answer":"","status":0}],"homes":[{"cpu":0,"associativity":"00000000"}]}',
+            "can only get",
+        ),
+    ],
+)
+def test_answers_that_no_guest_can_get_are_told_before_it_boots(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "answers.json"
+    path.write_text(text)
+    with pytest.raises(DrmemctlError, match=message) as raised:
+        subject(tmp_path, record(LPM)).differences([f"migrate {path}"], "mine")
+    assert raised.value.source == str(path)
 
 
 def test_random_steps_are_steps_and_the_same_again(tmp_path: Path) -> None:
