@@ -17,7 +17,7 @@ from drmemctl.tree.source import load
 from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
-from tests.kernel.partitions import DRC, LMB, lmbs, memory_node, tree, u32
+from tests.kernel.partitions import DRC, LMB, drmem_node, lmbs, memory_node, tree, u32
 
 TREES = [path for path in fixture_trees() if "vmcores" not in str(path)]
 
@@ -84,6 +84,21 @@ def test_what_is_reserved_does_not_leave() -> None:
         (5, 1, "no", "memory of RTAS is in it"),
         (6, 4, "perhaps", NORMAL),
     ]
+
+
+@pytest.mark.parametrize("kernel", ["5.4", "latest"])
+def test_the_first_lmb_holds_the_kernel(kernel: str) -> None:
+    """early_init_devtree reserves the image at PHYSICAL_START; reserve_kdump_trampoline what is below another."""
+    partition = tree(memory=[memory_node(0, LMB)], more=[drmem_node([lmbs(0, 4, 0, 8)])])
+    assert said(removable(partition, kernel=kernel)) == [
+        (0, 1, "no", "memory of the kernel is in it"),
+        (1, 3, "perhaps", NORMAL),
+    ]
+    simulation = Simulation(partition, kernel, "powervm")
+    assert not simulation.run("offline 0").ok
+    assert not simulation.run("dlpar memory remove index 0x80000000").ok
+    assert not simulation.run("dlpar memory remove count 4").ok
+    assert simulation.run("dlpar memory remove count 3").ok
 
 
 def test_what_a_dump_needs_does_not_leave() -> None:
