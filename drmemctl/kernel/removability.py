@@ -26,13 +26,11 @@ from drmemctl.kernel.crash_cma import CmaState, CrashCma
 from drmemctl.kernel.movable_zone import added_is_movable
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
-from drmemctl.model.intervals import Intervals
-from drmemctl.model.live_system import LiveSystem
+from drmemctl.model.live_system import PERSISTENT_MEMORY, LiveSystem
 from drmemctl.model.run import Run
 from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Tree
 
-_PERSISTENT = "Persistent Memory"
 _NOT_MOVABLE = "in no movable zone: memory of the kernel's own may be in it"
 _PERHAPS_CMA = "memory of crashkernel=SIZE,cma may be in it"
 
@@ -85,11 +83,7 @@ class RemovabilityJudge:
         self._zones = list(_zones(booted, kernel.profile, system))
         self._added_zone = _added_zone(kernel)
         self._has_movable_cma = _has_movable_cma(booted, kernel.profile)
-        persistent = Intervals()
-        for part in system.resources:
-            if part.name.startswith(_PERSISTENT):
-                persistent.add(part.base, part.last - part.base + 1, 0)
-        self._persistent = persistent.disjoint()
+        self._persistent = system.spans(PERSISTENT_MEMORY).disjoint()
         self._addresses = sorted(self._all_edges())
 
     def parts(self) -> Iterator[LmbRemovability]:
@@ -168,13 +162,10 @@ class RemovabilityJudge:
             yield "memory in it cannot be moved"
         elif not online and kernel.profile.has(SECTION_REMOVABLE_CHECK) and kernel.profile.has(OFFLINE_RESERVED):
             yield "its block is offline, and its pages marked as reserved for that: put it online first"
-        yield from self._block_reasons(block, base)
-
-    def _block_reasons(self, block: int, base: int) -> Iterator[str]:
-        if block in self._kernel.blocks.holed:
-            yield "a part of its memory block is missing"
-        if self._persistent.first_in(base, self._size) is not None:
+        if online and self._persistent.first_in(base, self._size) is not None:
             yield "its memory block has persistent memory, too"
+        elif online and block in kernel.blocks.holed:
+            yield "a part of its memory block is missing"
 
     def _zone(self, base: int) -> str:
         at = bisect_right(self._zones, base, key=lambda zone: zone[0]) - 1

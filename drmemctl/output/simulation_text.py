@@ -201,7 +201,7 @@ def changes(screen: Screen, result: StepResult, detail: Detail) -> Iterator[str]
         key: data for key, data in result.changed.items() if detail.verbose or key not in SHOWN_BY_MEANING
     }
     nodes = {} if detail.verbose else _nodes(result, properties)
-    yield from _cut((f"{safe(path)}: {what}" for path, what in nodes.items()), detail, "nodes")
+    yield from _cut((f"{safe(path)}: {words}" for path, words in nodes.items()), detail, "nodes")
     lines = (
         f"{safe(key)} {'removed' if data is None else f'= {shown_bytes(data)}'}"
         for key, data in properties.items()

@@ -67,7 +67,7 @@ def lmb_lines(screen: Screen, changes: Sequence[LmbRangeChange], digits: int, *,
     lines = []
     for change, head in zip(changes, heads, strict=True):
         cells = [f"{text:{width}}" for text, width in zip(head, widths, strict=True) if width]
-        lines.append("  ".join([*cells, *_what(screen, change)]))
+        lines.append("  ".join([*cells, *_state_changes(screen, change)]))
     return lines
 
 
@@ -82,7 +82,7 @@ def _drc(change: LmbRangeChange) -> str:
     return f"DRC {change.drc_index:#x}{last}"
 
 
-def _what(screen: Screen, change: LmbRangeChange) -> list[str]:
+def _state_changes(screen: Screen, change: LmbRangeChange) -> list[str]:
     old, new = change.old, change.new
     if old is None or new is None:
         side, word = (new, "new:") if old is None else (old, "gone:")
