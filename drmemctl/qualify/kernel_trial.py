@@ -133,10 +133,17 @@ class KernelSubject:
         return record, fdt
 
 
+_GUEST_STEPS = ("dlpar", "plug", "unplug", "firmware", "migrate")
+"""The first words of steps that take no more than a shell: it has no drmgr, and no kexec-tools."""
+
+
 def _planned(step: str) -> Record:
     """Return a step as it is to be recorded; of a migration with the answers that it names."""
     plan: Record = {"step": step, "properties": {}}
     parsed = next(parse_script(step))
+    if step.split(maxsplit=1)[0] not in _GUEST_STEPS:
+        hint = f"a guest can do {', '.join(_GUEST_STEPS)}"
+        raise OracleError(f"no step for a guest: {step}", hint=hint)
     if isinstance(parsed, Migrate):
         record = read_migration(read_file(parsed.file), parsed.file)
         if record.connectors != NOTHING_RECORDED or record.homes:

@@ -33,7 +33,7 @@ from drmemctl.qualify.trial import Difference, Trial, tried
 from drmemctl.simulate.steps.language import parse_script
 from tests.cases import each
 from tests.cli.running import run
-from tests.conftest import blob
+from tests.conftest import ROOT, blob
 from tests.qualify.fake_stub import ENTRIES, elf_with_symbols
 from tests.simulate.records import record, tree_of
 
@@ -118,6 +118,8 @@ def test_calls_that_were_not_made_are_a_difference() -> None:
     new["steps"][1]["asked"].pop()
     (found,) = record_differences(new, tree_of(name))
     assert (found.step, found.aspect, found.real) == (2, "calls", "nothing")
+    published = json.loads((ROOT / "docs/schemas/drmemctl.qualify-1.json").read_text())
+    assert found.aspect in published["$defs"]["difference"]["properties"]["aspect"]["enum"]
     assert found.simulated.startswith("update-properties 0x")
 
 
@@ -186,6 +188,12 @@ def test_answers_that_no_guest_can_get_are_told_before_it_boots(text: str, messa
     with pytest.raises(DrmemctlError, match=message) as raised:
         subject(tmp_path, record(LPM)).differences([f"migrate {path}"], "mine")
     assert raised.value.source == str(path)
+
+
+@each("step", ["drmgr -c mem -a -q 1", "kexec file"])
+def test_what_a_guest_cannot_do_is_told_before_it_boots(step: str, tmp_path: Path) -> None:
+    with pytest.raises(DrmemctlError, match="no step for a guest"):
+        subject(tmp_path, record(LPM)).differences([step], "mine")
 
 
 def test_random_steps_are_steps_and_the_same_again(tmp_path: Path) -> None:
