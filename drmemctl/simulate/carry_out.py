@@ -34,7 +34,7 @@ def carry_out(
     else:
         with recorded() if traced else nullcontext(()) as events:
             result = step.carry_out(partition, files)
-        plugins.held_to(result, StepResult, step, "carry_out")
+        plugins.held_to(result, StepResult, type(step), "carry_out")
         if traced:
             result = replace(result, trace=events)
         flush = step.flush(partition, result.after)
