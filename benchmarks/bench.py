@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.figures import FAILED, KNOWN_MISSES, NOT_MET, Figure, value_text, verdict
+from benchmarks.figures import FAILED, KNOWN_MISSES, NOT_MET, Figure, line_of, verdict
 from benchmarks.fleet import MANY
 from benchmarks.fleet import figures as fleet_figures
 from benchmarks.page import Section, page
@@ -305,10 +305,7 @@ def report(label: str, figures: Iterator[Figure]) -> tuple[list[Figure], bool]:
     try:
         for figure in figures:
             found.append(figure)
-            limit = "" if math.isinf(figure.limit) else f"limit {value_text(figure.limit, figure.unit)}"
-            said = verdict(figure) if limit else ""
-            value = value_text(figure.measured, figure.unit)
-            print(f"{figure.name:40} {value:>10}  {limit:14} {said:8} {figure.detail}".rstrip(), flush=True)
+            print(line_of(figure), flush=True)
     except CommandError as error:
         print(f"{label:40} {'-':>10}  failed command: {error}", flush=True)
         return found, False

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -69,3 +70,11 @@ def value_text(value: float, unit: str) -> str:
     """Return a figure with its unit."""
     digits = 2 if unit == "x" or value < 10 else 0
     return f"{value:,.{digits}f} {unit}"
+
+
+def line_of(figure: Figure) -> str:
+    """Return a figure as a run prints it."""
+    limit = "" if math.isinf(figure.limit) else f"limit {value_text(figure.limit, figure.unit)}"
+    said = verdict(figure) if limit else ""
+    value = value_text(figure.measured, figure.unit)
+    return f"{figure.name:40} {value:>10}  {limit:14} {said:8} {figure.detail}".rstrip()

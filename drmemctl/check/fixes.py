@@ -37,10 +37,16 @@ def commands(finding: Finding, source: str) -> list[str]:
     """Return the command lines for a finding in an input of that name, to be pasted."""
     name = _typed(source) if finding.fix else None
     return [
-        line if name is None else line.replace(_MIGRATED, quote(f"lpm {name}")).replace(TREE, name)
+        line if name is None else _with_input(line, name)
         for line in finding.fix
         if name is not None or TREE not in line
     ]
+
+
+def _with_input(line: str, name: str) -> str:
+    """Return a command line with the input's name for `TREE`; the older tree's name may have that word as well."""
+    before, migrated, options = line.rpartition(_MIGRATED)
+    return before + quote(f"lpm {name}") + options if migrated else line.replace(TREE, name)
 
 
 def _typed(source: str) -> str | None:

@@ -12,18 +12,18 @@ from drmemctl.check.engine import Plan, all_rules
 from drmemctl.check.report import Report, report
 from drmemctl.model.drmem import LmbTable
 from drmemctl.read_files import note_name
-from drmemctl.tree.discover import Found, discover, is_meant
+from drmemctl.tree.discover import InputPath, discover, is_meant
 from drmemctl.tree.node import Tree
 from drmemctl.tree.plain_input import STDIN
 
 
-def find_inputs(arguments: Iterable[str]) -> list[Found]:
+def find_inputs(arguments: Iterable[str]) -> list[InputPath]:
     """Return the inputs that arguments name: trees, all trees below a directory, all matches of a pattern."""
-    inputs: list[Found] = []
+    inputs: list[InputPath] = []
     for argument in arguments:
         for name in matching(argument):
             # Arguments are no paths until somebody says so.
-            inputs += discover(name) if os.path.isdir(name) else [Found(name)]  # noqa: PTH112
+            inputs += discover(name) if os.path.isdir(name) else [InputPath(name)]  # noqa: PTH112
     return inputs
 
 
@@ -49,7 +49,7 @@ def _may_wait(name: str) -> bool:
 
 
 def reports(
-    inputs: Sequence[Found], plan: Plan, before: Tree | None, jobs: int, array: LmbTable | None = None
+    inputs: Sequence[InputPath], plan: Plan, before: Tree | None, jobs: int, array: LmbTable | None = None
 ) -> Iterator[Report]:
     """Return the report of each input, in order; `jobs` processes make them. `array` is their kernel's."""
     work = partial(_report, plan=plan, before=before, array=array)
@@ -64,12 +64,12 @@ def reports(
     return (result for result in results if result is not None)
 
 
-def _report(source: Found, plan: Plan, before: Tree | None, array: LmbTable | None) -> Report | None:
+def _report(source: InputPath, plan: Plan, before: Tree | None, array: LmbTable | None) -> Report | None:
     result = report(source.path, plan, before, array)
     return None if result.error and not is_meant(source) else result
 
 
-def _lost(source: Found, how: str) -> Report:
+def _lost(source: InputPath, how: str) -> Report:
     # Whether it came to reading it, only the process knew.
     note_name(source.path)
     return Report(source.path, error=f"{source.path}: the process that read it {how}")

@@ -172,13 +172,22 @@ def _explained(error: Exception) -> str:
         return str(error)
     if isinstance(error, (MemoryError, RecursionError)):
         return f"the input is too large for this machine ({type(error).__name__})"
-    if isinstance(error, FileNotFoundError):
-        # No name is looked up any more where all layers have translated their own, except the directory itself.
+    if isinstance(error, FileNotFoundError) and _is_directory_gone():
         return "the working directory is gone: relative names lead nowhere; change to a directory that exists"
     if isinstance(error, OSError):
         # The layers below translate their own; what is left is Click's, printing a help text or a version.
         return f"standard output: cannot write the output: {error.strerror or error}"
     return f"internal error: {type(error).__name__}: {error}; DRMEMCTL_DEBUG=1 shows where, please report it"
+
+
+def _is_directory_gone() -> bool:
+    from pathlib import Path
+
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _show_traceback() -> None:

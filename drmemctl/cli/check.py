@@ -64,8 +64,11 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
 
 @click.command(
     "check",
-    cls=TableCommand.of(
-        "drmemctl.output.check:STATISTICS_COLUMNS", {"Findings": "drmemctl.output.check:FINDING_WORDS"}
+    cls=TableCommand.with_tables(
+        {
+            "Findings": "drmemctl.output.check:FINDING_WORDS",
+            "Statistics": "drmemctl.output.check:STATISTICS_COLUMNS",
+        }
     ),
     short_help="Report what is wrong with device trees.",
     epilog=_EXAMPLE,

@@ -135,8 +135,10 @@ def _check_groups(tables: Mapping[str, Any], group: click.Group, path: str) -> N
 def settings_shown(group: click.Group, words: Sequence[str]) -> Iterator[Setting]:
     """Yield what is set, or of the commands that begin with `words` each option."""
     path = chosen_file()
-    tables = {} if path is None else _tables(path, group)
-    _check_groups(tables, group, path or "")
+    tables: Mapping[str, Mapping[str, Any]] = {}
+    if path is not None:
+        tables = _tables(path, group)
+        _check_groups(tables, group, path)
     for name, command in commands_below(group).items():
         if name[: len(words)] == tuple(words):
             yield from _of_command(command, name, tables, path, everything=bool(words))

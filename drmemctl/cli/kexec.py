@@ -36,9 +36,9 @@ With STEPs (those of `drmemctl simulate`) TREE is what the kernel was booted wit
 after them: by kexec -s, where the kernel copies the tree of boot (file), or by kexec -c, where kexec-tools copy
 /proc/device-tree (classic). A tree that is already a crash kernel's is judged as it is.
 
-For kdump and fadump it is said as well whether what was armed before the STEPs has to be armed again after them,
-or follows by itself: a crash kernel that the kernel keeps up (6.10 and later; kexec -c only with --hotplug), a
-dump that the second kernel describes itself. And what becomes of crashkernel=SIZE,cma.
+With STEPs, --for kdump and --for fadump also say whether a dump that was armed before them has to be armed again:
+not where the kernel updates the loaded crash kernel (6.10 and later; after kexec -c only with --hotplug), or where
+the kernel that saves the dump lists memory itself. --for kdump says what becomes of crashkernel=SIZE,cma.
 """
 
 _SIZE = re.compile(r"(0[xX][0-9a-fA-F]+|[0-9]+)([kKmMgG]?)(?:@(0[xX][0-9a-fA-F]+|[0-9]+)([kKmMgG]?))?\Z", re.ASCII)
@@ -65,8 +65,11 @@ def _bytes(number: str, unit: str) -> int:
 
 @click.command(
     "kexec",
-    cls=TableCommand.of(
-        "drmemctl.output.kexec:COLUMNS", {"With STEP or --load": "drmemctl.output.kexec_next:COLUMNS"}
+    cls=TableCommand.with_tables(
+        {
+            "Memory of a crash kernel (kdump)": "drmemctl.output.kexec:COLUMNS",
+            "LMBs of the next kernel (plain, fadump)": "drmemctl.output.kexec_next:COLUMNS",
+        }
     ),
     short_help="Predict what the next kernel, or a crash kernel, gets.",
     epilog=_EXAMPLE,
@@ -153,20 +156,20 @@ def command(
         raise click.UsageError(f"--hotplug is about --for kdump, not {purpose}.")
     if purpose == "fadump" and load:
         raise click.UsageError("--for fadump goes with no --load: firmware boots that kernel.")
-    parsed = parse_steps(script, steps)
-    before = with_cmdline(open_tree(tree), cmdline)
-    profile = kernel_of(before, kernel)
     maker = Producer(producer or ("kexec-file" if load == "file" else "kexec-tools"))
     if hotplug and maker is Producer.FILE:
         raise click.UsageError(
             "--hotplug is about kexec -c: by kexec -s the kernel may always change what it loaded."
         )
+    parsed = parse_steps(script, steps)
+    before = with_cmdline(open_tree(tree), cmdline)
+    profile = kernel_of(before, kernel)
     crash_load = CrashLoad(crashkernel, maker, int(page), hotplug)
+    say_not_shown(before)
     if purpose == "kdump" and not parsed:
         return _show_crash(screen, CrashKernel.of(before, before, crash_load, profile), output, format)
     if before.beside is not None and before.beside.files():
         say("the tree of a running kernel is taken for the one that it was booted with")
-    say_not_shown(before)
     session = session_after(before, parsed, profile, named_hypervisor(hypervisor), traced=purpose != "plain")
     if purpose == "kdump":
         code = _show_crash(screen, CrashKernel.after(session, crash_load), output, format)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ from drmemctl.cli.common import FILE, color_option, format_option
 from drmemctl.cli.kernel_options import complete_kernels, named_kernel
 from drmemctl.cli.option import RenamedOption
 from drmemctl.cli.steps import random_option, seed_option, steps_file_option
+from drmemctl.errors import WriteError
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -115,9 +117,11 @@ def command(
     from tempfile import mkdtemp
 
     from drmemctl.output.qualify import QualifyView, show_qualified
+    from drmemctl.output.text import safe
     from drmemctl.qualify.kernel_trial import checked_elf, kernel_trials
     from drmemctl.qualify.qemu_trial import qemu_trials
     from drmemctl.qualify.qtest import version_of
+    from drmemctl.qualify.scripted_rtas import can_migrate
     from drmemctl.qualify.trial import tried
 
     for option, value in (("--kernel", like), ("--busybox", busybox)):
@@ -131,6 +135,8 @@ def command(
     if vmlinux is not None:
         checked_elf(Path(vmlinux))
     place = Path(mkdtemp(prefix="drmemctl-qualify-") if out is None else out)
+    with _written_to(place):
+        place.mkdir(parents=True, exist_ok=True)
     subject: KernelSubject | QemuSubject
     if vmlinux is None:
         subject = _qemu(qemu, place)
@@ -139,15 +145,30 @@ def command(
         )
     else:
         subject = _kernel(vmlinux, busybox, qemu, like, place)
+        if script_trials is None and not can_migrate(Path(vmlinux)):
+            say(f"{safe(vmlinux)}: no symbol table, or not all that it takes: the kernel is not migrated")
         planned = script_trials or kernel_trials(
             subject, seeds.start, random, _number_of(seeds, trials, _OF_KERNEL)
         )
-    results = list(_followed(tried(subject, planned, tries), place))
+    with _written_to(place):
+        results = list(_followed(tried(subject, planned, tries), place))
     options = ["--qemu", qemu] if vmlinux is None else ["--vmlinux", vmlinux, "--qemu", qemu]
     options += [] if like is None else ["--kernel", like.name]
     view = QualifyView(subject.name, subject.model, results, str(place), options)
     show_qualified(screen, view, format)
     return _EXIT_DIFFERS if any(result.differences for result in results) else 0
+
+
+@contextmanager
+def _written_to(place: Path) -> Iterator[None]:
+    """Have an error of a file there say which."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WriteError(f"cannot be written: {reason}", source=str(error.filename or place)) from error
 
 
 def _number_of(seeds: range, trials: int | None, usual: int) -> int:

@@ -33,7 +33,7 @@ from drmemctl.model.numa import NumaLayout, NumaNode
 from drmemctl.model.overview import Identity
 from drmemctl.model.sizes import within_bounds
 from drmemctl.model.standard_properties import first_string
-from drmemctl.tree.discover import is_tree_file, open_found
+from drmemctl.tree.discover import is_tree_file, open_without_links
 from drmemctl.tree.kernel_banner import release_in
 from drmemctl.tree.node import Tree
 from drmemctl.tree.source import load, load_open
@@ -110,7 +110,7 @@ def is_tree(source: Input) -> bool:
     """Whether what lies in a directory is a tree, also a damaged one; else it is one of the other files there."""
     path = local_path(source.url)
     return is_tree_file(
-        partial(open_remote, source.url) if path is None else partial(open_found, path), source.url
+        partial(open_remote, source.url) if path is None else partial(open_without_links, path), source.url
     )
 
 

@@ -10,7 +10,9 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-MAGIC = b"\x7fELF"
+from drmemctl.formats.file_magics import ELF
+
+MAGIC = ELF
 HEADER_SIZE = 64
 PROGRAM_HEADER_SIZE = 56
 CORE = 4

@@ -16,8 +16,9 @@ _HEX = re.compile(r"[0-9a-fA-F]+\Z", re.ASCII)
 _OFFSET = re.compile(r"[0-9a-fA-F]{5,16}\Z", re.ASCII)
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\n\r\f"
 _CONTROL = bytes(set(range(0x20)) - set(_TEXT)) + b"\x7f"
-_IS_CONTROL = bytes(byte in _CONTROL for byte in range(256))
-_SOME = 16
+_LEAST_LATIN_1 = 16
+"""Bytes of Latin-1 without a byte order mark; of fewer nobody can tell."""
+
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _HINT = "give the bytes as they are, as plain hex, or as `xxd` or `hexdump -C` prints them"
 
@@ -37,19 +38,14 @@ def text_of(data: bytes) -> str | None:
                 return data.decode(encoding)
             except UnicodeDecodeError:
                 return None
-    if not data or 1 in data.translate(_IS_CONTROL):
+    if not data or len(data.translate(None, delete=_CONTROL)) < len(data):
         return None
-    others = len(data.translate(None, delete=_TEXT))
+    beyond_ascii = len(data.translate(None, delete=_TEXT))
     try:
-        return data.decode() if others * 2 <= len(data) else None
+        return data.decode() if beyond_ascii * 2 <= len(data) else None
     except UnicodeDecodeError:
-        # Latin-1 and its like; of a few bytes nobody can tell.
-        return data.decode("latin-1") if len(data) >= _SOME and others * 8 <= len(data) else None
-
-
-def is_text(data: bytes) -> bool:
-    """Whether bytes are text."""
-    return text_of(data) is not None
+        is_latin_1 = len(data) >= _LEAST_LATIN_1 and beyond_ascii * 8 <= len(data)
+        return data.decode("latin-1") if is_latin_1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 _SCALARS = frozenset({int, str, bool, NoneType})
 
-_LEFT_OUT = ("defects",)
+_DERIVED = ("defects",)
 """Fields that follow from the others."""
 
 _WORDS = {int: "a number", str: "a text", bool: "true or false", bytes: "bytes in hex"}
@@ -28,7 +28,7 @@ _WORDS = {int: "a number", str: "a text", bool: "true or false", bytes: "bytes i
 def plain(value: Any) -> Any:
     """Return a value as JSON has it."""
     if is_dataclass(value):
-        names = (attribute.name for attribute in fields(value) if attribute.name not in _LEFT_OUT)
+        names = (attribute.name for attribute in fields(value) if attribute.name not in _DERIVED)
         return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, tuple):
         return [plain(item) for item in value]
@@ -106,7 +106,7 @@ def _dataclass(kind: Any, value: Any, place: str) -> Any:
 def _schema(kind: Any) -> list[tuple[Field[Any], Any]]:
     """Return the fields of a class with their types, which are texts until someone looks them up."""
     hints = get_type_hints(kind)
-    return [(attribute, hints[attribute.name]) for attribute in fields(kind) if attribute.name not in _LEFT_OUT]
+    return [(attribute, hints[attribute.name]) for attribute in fields(kind) if attribute.name not in _DERIVED]
 
 
 def _scalar(kind: Any, value: Any, place: str) -> Any:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from drmemctl.errors import DrmemctlError, FormatError, InputError
+from drmemctl.formats.fdt_header import MAGIC
+from drmemctl.formats.file_magics import BZIP2, ELF, GZIP, XZ, ZSTD
 from drmemctl.formats.hex_text import parse_hex, text_of
 from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, WORK_AREA, Decoded, decode
 from drmemctl.formats.update_properties import UpdateProperties
@@ -21,12 +23,12 @@ _TAKEN = {"update-nodes": (0, 1), "rtas-event": (0,), "configure-connector": (1,
 """The statuses with which there is something to look at."""
 
 _OTHER_FILES = {
-    b"\xd0\x0d\xfe\xed": "a device tree",
-    b"\x7fELF": "an ELF file",
-    b"\x1f\x8b\x08": "what gzip made",
-    b"\xfd7zXZ\0": "what xz made",
-    b"\x28\xb5\x2f\xfd": "what zstd made",
-    b"BZh": "what bzip2 made",
+    MAGIC: "a device tree",
+    ELF: "an ELF file",
+    GZIP: "what gzip made",
+    XZ: "what xz made",
+    ZSTD: "what zstd made",
+    BZIP2: "what bzip2 made",
 }
 """How files begin that are named by mistake: an area begins with a DRC index or words of 0, an event with 6."""
 

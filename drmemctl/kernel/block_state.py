@@ -41,14 +41,14 @@ def _change_state(job: Job, block: int, *, online: bool) -> int:
 def _offline_error(state: KernelState, block: int) -> int:
     """Return why a block does not go offline: a part of it is missing, or something in it cannot be moved.
 
-    The image of the kernel is in block 0. Bolted entries of the hash table keep no block online: the linear
+    Bolted entries of the hash table keep no block online: the linear
     mapping of a block is only taken away when its memory is removed.
     """
     if block in state.blocks.holed:
         return EINVAL
     size = state.block_size
     base, end = block * size, (block + 1) * size
-    if base == 0 or any(state.kept.reserved_in(base, end)):
+    if any(state.kept.reserved_in(base, end)):
         return EBUSY
     return EBUSY if _holds_unmovable(state, base, end) else 0
 

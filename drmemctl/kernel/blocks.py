@@ -84,10 +84,10 @@ class Blocks:
         return frozenset(run.node for run in self.runs)
 
     def ranges(self) -> Intervals:
-        """Return the numbers of the blocks, all with the owner 0."""
+        """Return the numbers of the blocks; the owner is their node."""
         ranges = Intervals()
         for run in self.runs:
-            ranges.add(run.first, run.count, 0)
+            ranges.add(run.first, run.count, run.node)
         return ranges
 
     def n_alike(self, block: int, count: int) -> int:

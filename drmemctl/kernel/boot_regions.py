@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from drmemctl.formats.pmemory import NODE as PERSISTENT_MEMORY
 from drmemctl.formats.pmemory import decode_pmemory
+from drmemctl.kernel.blocks import Blocks
+from drmemctl.kernel.blocks_at_boot import blocks_of
 from drmemctl.kernel.boot_faults import deadly_faults
 from drmemctl.kernel.boot_input import boot_associativity, read_drmem
 from drmemctl.kernel.capabilities import KEXEC_IN_HOTPLUG
@@ -28,6 +30,7 @@ from drmemctl.kernel.memory_capabilities import DRIVER_MANAGED_MEMBLOCK, HOTPLUG
 from drmemctl.kernel.movable_zone import MovableZone
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import Associativity
+from drmemctl.model.intervals import side_by_side
 from drmemctl.tree.node import Tree
 
 MOVABLE = "Movable"
@@ -110,6 +113,13 @@ class DriverMemory:
         return Consequences(MOVABLE, None, images=self.images, listed=False, in_dump=True, unplug="by driver")
 
 
+class RunningBlocks(NamedTuple):
+    """The memory blocks of a running kernel, and the bytes of one."""
+
+    blocks: Blocks
+    block_size: int
+
+
 class RegionsAtBoot(NamedTuple):
     """The regions of `memblock.memory`, and what the kernel did wrong when it made them."""
 
@@ -117,12 +127,18 @@ class RegionsAtBoot(NamedTuple):
     faults: tuple[Fault, ...]
 
 
-def boot_regions(tree: Tree, profile: Profile, writes: Iterable[MemoryWrite] | None = None) -> RegionsAtBoot:
+def boot_regions(
+    tree: Tree,
+    profile: Profile,
+    writes: Iterable[MemoryWrite] | None = None,
+    running: RunningBlocks | None = None,
+) -> RegionsAtBoot:
     """Return the regions as the kernel registers them, and what goes wrong with that.
 
     `writes` is what came and went after boot, None for the moment at which the kernel prints its regions. A
     running kernel has no marks of boot any more: they go when the page allocator gets the memory. What is added
-    later is marked only if a driver adds it.
+    later is marked only if a driver adds it. `running` is the blocks that a dump or a capture shows of its kernel,
+    whose memory its tree may have otherwise; `writes` came after that.
     """
     faults: list[Fault] = []
     memory = EarlyMemory(tree, profile, read_drmem(tree, profile, faults), boot_associativity(tree, profile))
@@ -137,6 +153,8 @@ def boot_regions(tree: Tree, profile: Profile, writes: Iterable[MemoryWrite] | N
     flags = HOTPLUG if profile.has(HOTPLUG_MARK_ALL) else 0
     if writes is not None:
         memblock.clear_hotplug()
+    if running is not None:
+        _take_over(running, memblock, lmbs, zone)
     for write in writes or ():
         zone.change(*write)
         for memory_map in (memblock, lmbs, added):
@@ -145,6 +163,21 @@ def boot_regions(tree: Tree, profile: Profile, writes: Iterable[MemoryWrite] | N
                 memory_map.add(*write, flags)
     regions = list(_with_consequences(memblock, lmbs, added, zone, spares=_spares(tree, profile)))
     return RegionsAtBoot(regions, tuple(faults))
+
+
+def _take_over(running: RunningBlocks, memblock: Memblock, lmbs: Memblock, zone: MovableZone) -> None:
+    """Change what boot makes of a tree into the memory that a kernel has; all of that counts as memory of boot."""
+    at_boot, size = blocks_of(memblock, running.block_size), running.block_size
+    for first, count, boot_node, node in side_by_side(at_boot.ranges(), running.blocks.ranges()):
+        base, n_bytes = first * size, count * size
+        if boot_node is None or node is None:
+            zone.change(base, n_bytes, node)
+            for memory_map in (memblock, lmbs):
+                memory_map.remove(base, n_bytes)
+                if node is not None:
+                    memory_map.add(base, n_bytes, node)
+        elif boot_node != node:
+            memblock.set_node(base, n_bytes, node)
 
 
 def _spares(tree: Tree, profile: Profile) -> bool:

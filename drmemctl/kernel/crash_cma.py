@@ -28,7 +28,7 @@ class CmaState(StrEnum):
 
 CONSEQUENCES = {
     CmaState.RESERVED: (
-        "it is reserved at boot, where is not predicted: the dump leaves it out",
+        "it is reserved at boot (where is not predicted), and the dump leaves it out",
         "kexec_file_load gives it to the crash kernel besides its own memory",
         "LMBs with a part of it cannot be taken offline",
     ),

@@ -32,6 +32,9 @@ _CONFIGURE_DUMP, _DUMP_SIZES = "ibm,configure-kernel-dump", "ibm,configure-kerne
 _WRITTEN_SECTIONS = (1, 2)
 """Sections of a dump that firmware needs room for besides the memory: state of the CPUs, page table."""
 
+_LOWEST = Reservation(0, _PAGE, "the kernel")
+"""The image (`early_init_devtree`), or the vectors of one that runs elsewhere (`reserve_kdump_trampoline`)."""
+
 _ANY_CALL = "ibm,configure-connector"
 """An RTAS call that every partition has: a tree without it does not list its calls."""
 
@@ -43,7 +46,7 @@ def kept_memory(tree: Tree, profile: Profile, regions: Sequence[MemblockRegion],
     """
     cma = profile.has(CRASHKERNEL_CMA_SUFFIX)
     dump = tuple(_dump_areas(tree, regions, block_size, cma=cma))
-    reserved = [*_rtas(tree), *(() if dump else _crash_kernel(tree, cma=cma))]
+    reserved = [_LOWEST, *_rtas(tree), *(() if dump else _crash_kernel(tree, cma=cma))]
     return KeptMemory(dump, tuple(reserved))
 
 

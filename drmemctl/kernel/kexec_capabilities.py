@@ -56,7 +56,7 @@ KEXEC_CAPABILITIES: tuple[Capability, ...] = (
     CRASH_RANGE_SPLIT := Capability(
         "crash-range-split",
         "memory that goes from the middle of a range leaves a sound range behind it in that elfcorehdr; without, "
-        "the size of that range is below nothing, and no dump can be made",
+        "the size of that range is negative, and no dump can be made",
         first=(6, 19),
         commit="7afe2383eff0",
         source="arch/powerpc/kexec/ranges.c",

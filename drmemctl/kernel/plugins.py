@@ -205,10 +205,10 @@ def source_of_step(kind: type) -> str:
     return next((plugin.source or plugin.name for plugin in loaded() if kind in plugin.steps.values()), "")
 
 
-def held_to(value: object, expected: type, step: object, method: str) -> None:
-    """Hold what a method of a plugin's step returned to its type; `PluginError` for anything else."""
+def held_to(value: object, expected: type, kind: type, method: str) -> None:
+    """Hold what a method of a kind of steps returned to its type; `PluginError` for anything else."""
     if not isinstance(value, expected):
-        with faults_told(source_of_step(step if isinstance(step, type) else type(step))):
+        with faults_told(source_of_step(kind)):
             raise TypeError(f"{method} returns a {type(value).__name__}, and no {expected.__name__}")
 
 
@@ -222,14 +222,14 @@ def task_maker(step: Any, circumstances: Any) -> Callable[..., Any]:
         if not callable(make):
             raise TypeError(f"task returns a {type(make).__name__}, and no function that makes a task")
 
-    def made(job: Any) -> Any:
+    def make_checked(job: Any) -> Any:
         with faults_told(source):
             task = make(job)
             if not isinstance(task, Generator):
                 raise TypeError(f"what task returns yields no actions: it makes a {type(task).__name__}")
         return task
 
-    return made
+    return make_checked
 
 
 # Loading.

@@ -5,7 +5,8 @@ Source: Linux arch/powerpc/platforms/pseries/hotplug-memory.c `lmb_is_removable`
 mm/memory_hotplug.c `offline_pages`, `try_remove_memory`, `zone_for_pfn_range`; mm/page_isolation.c
 `has_unmovable_pages`. Read in 6.12.118, not measured. The linear mapping of a block (bolted entries of the hash
 table, or the radix tree) goes with its memory and keeps nothing: the kernel only warns of what fails there
-(arch/powerpc/mm/mem.c `arch_remove_linear_mapping`).
+(arch/powerpc/mm/mem.c `arch_remove_linear_mapping`). Whether a memory node describes the memory of an LMB, too,
+none of these functions asks: memblock has it once.
 """
 
 from __future__ import annotations
@@ -18,21 +19,20 @@ from itertools import pairwise
 
 from drmemctl.formats.block_states import state_name
 from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
-from drmemctl.kernel.block_map import BlockMap, owners_of
 from drmemctl.kernel.boot_regions import MOVABLE, NORMAL, boot_regions
 from drmemctl.kernel.capabilities import OFFLINE_RESERVED, RESERVED_NOT_REMOVABLE, SECTION_REMOVABLE_CHECK
-from drmemctl.kernel.cmdline import command_line
+from drmemctl.kernel.cmdline import command_line, has_flag
+from drmemctl.kernel.crash_cma import CmaState, CrashCma
 from drmemctl.kernel.movable_zone import added_is_movable
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
-from drmemctl.model.intervals import Intervals
-from drmemctl.model.live_system import LiveSystem
-from drmemctl.model.memory import Memory
+from drmemctl.model.live_system import PERSISTENT_MEMORY, LiveSystem
 from drmemctl.model.run import Run
 from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Tree
 
-_PERSISTENT = "Persistent Memory"
+_NOT_MOVABLE = "in no movable zone: memory of the kernel's own may be in it"
+_PERHAPS_CMA = "memory of crashkernel=SIZE,cma may be in it"
 
 
 class Removability(StrEnum):
@@ -82,13 +82,8 @@ class RemovabilityJudge:
         self._pinned = sorted(kernel.unmovable)
         self._zones = list(_zones(booted, kernel.profile, system))
         self._added_zone = _added_zone(kernel)
-        self._shared, self._persistent = Intervals(), Intervals()
-        for base, size in _shared(kernel):
-            self._shared.add(base, size, 0)
-        for part in system.resources:
-            if part.name.startswith(_PERSISTENT):
-                self._persistent.add(part.base, part.last - part.base + 1, 0)
-        self._shared, self._persistent = self._shared.disjoint(), self._persistent.disjoint()
+        self._has_movable_cma = _has_movable_cma(booted, kernel.profile)
+        self._persistent = system.spans(PERSISTENT_MEMORY).disjoint()
         self._addresses = sorted(self._all_edges())
 
     def parts(self) -> Iterator[LmbRemovability]:
@@ -115,7 +110,7 @@ class RemovabilityJudge:
         addresses = {edge for first, last in kernel.kept.dump for edge in (first, last + 1)}
         addresses |= {edge for part in kernel.kept.reserved for edge in (part.base, part.end)}
         addresses |= {edge for first, end, _ in self._zones for edge in (first, end)}
-        for start, last, _ in (*self._shared, *self._persistent):
+        for start, last, _ in self._persistent:
             addresses |= {start, last + 1}
         for blocks, _ in kernel.blocks.states():
             addresses |= {blocks.first * size, blocks.end * size}
@@ -143,11 +138,8 @@ class RemovabilityJudge:
         zone = self._zone(run.base) if node is not None and online else ""
         reasons = tuple(self._reasons(run, block, online=online))
         leaves = Removability.NO if reasons else Removability.YES
-        if not reasons and online and zone != MOVABLE:
-            reasons, leaves = (
-                ("in no movable zone: memory of the kernel's own may be in it",),
-                Removability.PERHAPS,
-            )
+        if not reasons and online and (zone != MOVABLE or self._has_movable_cma):
+            reasons, leaves = (_PERHAPS_CMA if zone == MOVABLE else _NOT_MOVABLE,), Removability.PERHAPS
         state = "" if node is None else state_name(online=online)
         return LmbRemovability(run, node, state, zone, leaves, reasons)
 
@@ -170,15 +162,10 @@ class RemovabilityJudge:
             yield "memory in it cannot be moved"
         elif not online and kernel.profile.has(SECTION_REMOVABLE_CHECK) and kernel.profile.has(OFFLINE_RESERVED):
             yield "its block is offline, and its pages marked as reserved for that: put it online first"
-        yield from self._block_reasons(block, base)
-
-    def _block_reasons(self, block: int, base: int) -> Iterator[str]:
-        if block in self._kernel.blocks.holed:
-            yield "a part of its memory block is missing"
-        if self._shared.first_in(base, self._size) is not None:
-            yield "its memory block has boot memory, too"
-        if self._persistent.first_in(base, self._size) is not None:
+        if online and self._persistent.first_in(base, self._size) is not None:
             yield "its memory block has persistent memory, too"
+        elif online and block in kernel.blocks.holed:
+            yield "a part of its memory block is missing"
 
     def _zone(self, base: int) -> str:
         at = bisect_right(self._zones, base, key=lambda zone: zone[0]) - 1
@@ -211,16 +198,18 @@ def _zones(booted: Tree, profile: Profile, system: LiveSystem) -> Iterator[tuple
             yield begin, region.end, MOVABLE
 
 
+def _has_movable_cma(booted: Tree, profile: Profile) -> bool:
+    """Whether `crashkernel=SIZE,cma` may have reserved pages of ZONE_MOVABLE, which then keep their memory block.
+
+    `has_unmovable_pages` asks for pages of CMA before it asks for their zone. With movable_node memblock reserves
+    nothing in memory that is marked as hot-removable (`should_skip_region`).
+    """
+    cma = CrashCma.of(booted, profile)
+    return (
+        cma is not None and cma.state is CmaState.RESERVED and not has_flag(command_line(booted), "movable_node")
+    )
+
+
 def _added_zone(kernel: KernelState) -> str:
     """Return the zone of memory that came after boot (`default_zone_for_pfn`), where nobody chose one by hand."""
     return MOVABLE if added_is_movable(command_line(kernel.tree)) else NORMAL
-
-
-def _shared(kernel: KernelState) -> Iterator[tuple[int, int]]:
-    """Yield (address, bytes) of memory blocks in which a memory node has memory beside LMBs."""
-    if not kernel.table.runs:
-        return
-    owners, size = owners_of(Memory.from_tree(kernel.tree).boot, kernel.table), kernel.block_size
-    for span in BlockMap(owners, kernel.table.lmb_size, size, kernel.blocks).spans():
-        if span.shared and {owner.kind for owner in span.owners} == {"lmb", "memory"}:
-            yield span.first * size, span.count * size

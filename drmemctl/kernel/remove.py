@@ -48,7 +48,7 @@ def remove_by_count(job: Job, count: int) -> Task[int]:
 
 @atomic(reads=(StatePart.FLAGS,))
 def _available(job: Job, most: int) -> int:
-    """Count the LMBs that may be removed, up to `wanted`: those without a memory block count, too."""
+    """Count the LMBs that may be removed, up to `most`: those without a memory block count, too."""
     available = 0
     for run in job.state.table.runs:
         if is_removable(job, run.flags):

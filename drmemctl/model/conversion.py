@@ -59,7 +59,7 @@ def convert(tree: Tree, to: str, limit: int = DEFAULT_LIMIT) -> Conversion:
     if drmem.entries is None:
         raise NotInTreeError(f"neither {V1} nor {V2} is there", source=tree.source, path=NODE)
     old = drmem.entries
-    remarks = list(_left_out(node, old, drmem))
+    remarks = list(_dropped_properties(node, old, drmem))
     if old.property == name:
         return Conversion(
             _with_only(tree, node, name, Property(name, old.data, _total(node, name))), False, tuple(remarks)
@@ -145,7 +145,7 @@ def _reserved_words(old: Entries) -> Iterator[int]:
     return (old.offset(index) for index, entry in enumerate(entries) if entry[column])
 
 
-def _left_out(node: Node, old: Entries, drmem: Drmem) -> Iterator[Defect]:
+def _dropped_properties(node: Node, old: Entries, drmem: Drmem) -> Iterator[Defect]:
     """Yield the properties that go since the one that Linux reads says it all."""
     first = node.find(old.property)
     for prop in node.properties:

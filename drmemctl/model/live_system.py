@@ -8,6 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from drmemctl.formats.system_tables import YES_NO, BlockLine, NodeLine, decode_blocks, decode_nodes
+from drmemctl.model.intervals import Intervals
+
+SYSTEM_RAM = "System RAM"
+PERSISTENT_MEMORY = "Persistent Memory"
 
 _MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
 _RANGE = re.compile(r"( *)([0-9a-f]{1,16})-([0-9a-f]{1,16}) : (.*)\Z", re.ASCII)
@@ -75,6 +79,14 @@ class LiveSystem:
 
     def __bool__(self) -> bool:
         return bool(self.blocks) and self.block_size is not None
+
+    def spans(self, name: str) -> Intervals:
+        """Return the ranges of /proc/iomem whose names begin with `name`; their owners are positions in it."""
+        spans = Intervals()
+        for position, resource in enumerate(self.resources):
+            if resource.name.startswith(name):
+                spans.add(resource.base, resource.last - resource.base + 1, position)
+        return spans
 
 
 def _release(text: Mapping[str, str]) -> str:

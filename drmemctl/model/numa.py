@@ -148,7 +148,7 @@ class _NodeCounter:
         self._memory = memory
         self._tally = tally
         self._numa = memory.associativity.primary_index is not None
-        self._found: dict[int | None, _Counts] = {}
+        self._counts: dict[int | None, _Counts] = {}
         self._form1 = Form1.empty(memory.associativity.reference_points)
 
     def _fill(self, node: int | None, domains: Sequence[int]) -> None:
@@ -157,7 +157,7 @@ class _NodeCounter:
             self._form1 = self._form1.filled(node, domains)
 
     def _at(self, node: int | None) -> _Counts:
-        return self._found.setdefault(node, _Counts())
+        return self._counts.setdefault(node, _Counts())
 
     def nodes(self) -> tuple[NumaNode, ...]:
         homeless = self._add_cores()
@@ -169,11 +169,11 @@ class _NodeCounter:
         if not self._memory.rules.bridges:
             self._add_unread_bridges()
         size = self._memory.table.lmb_size or 0
-        ids = sorted(self._found, key=lambda node: (node is None, node or 0))
+        ids = sorted(self._counts, key=lambda node: (node is None, node or 0))
         return tuple(self._frozen(node, size) for node in ids)
 
     def _frozen(self, node: int | None, lmb_size: int) -> NumaNode:
-        counts = self._found[node]
+        counts = self._counts[node]
         lmb_bytes = counts.lmbs * lmb_size
         return NumaNode(
             node, counts.boot_bytes, counts.lmbs, lmb_bytes, counts.cores, counts.threads, counts.bridges
@@ -209,7 +209,7 @@ class _NodeCounter:
         """Count bridges where their node has something else: kernels before 6.11 put none online for them."""
         for domains in bridge_lists(self._tree):
             node = self._memory.associativity.node_of_row(domains)
-            if node in self._found:
+            if node in self._counts:
                 self._at(node).bridges += 1
 
     def _add_lmbs(self) -> None:
@@ -229,7 +229,7 @@ class _NodeCounter:
             first = (
                 None
                 if self._memory.associativity.unknown
-                else min((node for node in self._found if node is not None), default=DEFAULT_NODE)
+                else min((node for node in self._counts if node is not None), default=DEFAULT_NODE)
             )
             counts = self._at(first)
             counts.cores += homeless.cores

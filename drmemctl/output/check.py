@@ -284,17 +284,16 @@ def addresses(lmbs: LmbRange) -> str:
     return f"{lmbs.base:#0{width}x}" if lmbs.size is None else address_range(lmbs.base, lmbs.size, width)
 
 
-def ranges_left_out(number: int) -> str:
-    """Return the line that says so."""
-    return f"… {count_of(number, 'more range')}"
+def further_ranges(finding: Finding, most: int | None = None) -> list[str]:
+    """Return the line about ranges of LMBs beyond the first `most`, or all that are listed; none without any."""
+    number = len(finding.lmbs[len(finding.lmbs) if most is None else most :]) + finding.ranges_left_out
+    return [f"… {count_of(number, 'more range')}"] if number else []
 
 
 def in_lines(finding: Finding, source: str, most: int) -> str:
     """Return message, place and the first ranges of LMBs, a line each, for whoever shows plain text only."""
     lines = [message(finding), place_and_offset(finding)]
     lines += [range_text(lmbs) for lmbs in finding.lmbs[:most]]
-    left_out = max(0, len(finding.lmbs) - most) + finding.ranges_left_out
-    if left_out:
-        lines.append(ranges_left_out(left_out))
+    lines += further_ranges(finding, most)
     lines += [f"$ {line}" for line in fix_lines((finding,), source)]
     return "\n".join(line for line in lines if line)

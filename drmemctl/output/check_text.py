@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from drmemctl.check.finding import Finding
 from drmemctl.check.report import Report
-from drmemctl.output.check import CheckView, fix_lines, place_and_offset, range_text, ranges_left_out, summary
+from drmemctl.output.check import CheckView, fix_lines, further_ranges, place_and_offset, range_text, summary
 from drmemctl.output.findings import STYLES, counted, heading, hint, message, severities
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
@@ -103,8 +103,7 @@ def _group(findings: Sequence[Finding], source: str) -> list[_Line]:
         if where:
             lines.append(_Line(f"    {where}", "place", "dim"))
         lines += [_Line(f"    {range_text(lmbs)}", "range") for lmbs in finding.lmbs]
-        if finding.ranges_left_out:
-            lines.append(_Line(f"    {ranges_left_out(finding.ranges_left_out)}"))
+        lines += [_Line(f"    {line}") for line in further_ranges(finding)]
     lines += [_Line(f"  $ {line}", "command") for line in fix_lines(findings, source)]
     return lines
 
@@ -146,10 +145,10 @@ def _cut(group: Sequence[_Line], share: int, width: int) -> list[_Line]:
         shown.append(line)
     if len(shown) == len(group) or share - _cost(shown, width) < 1:
         return shown
-    return [*shown, _left_out(group[len(shown) :])]
+    return [*shown, _omitted(group[len(shown) :])]
 
 
-def _left_out(lines: Sequence[_Line]) -> _Line:
+def _omitted(lines: Sequence[_Line]) -> _Line:
     numbers = [(sum(line.kind == kind for line in lines), kind) for kind in ("finding", "range", "command")]
     parts = [count_of(number, f"more {kind}") for number, kind in numbers if number]
     return _Line(f"    … {', '.join(parts) or 'more'}", style="dim")

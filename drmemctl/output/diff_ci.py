@@ -39,9 +39,9 @@ def _differences(diff: Diff) -> dict[str, list[str]]:
             listed = lines[section.part]
             rows = iter(section.rows)
             listed += (_line(section, row) for row in islice(rows, max(0, _MOST - len(listed))))
-            left_out = sum(1 for _ in rows)
-            if left_out:
-                listed.append(f"… {left_out:,} more")
+            omitted = sum(1 for _ in rows)
+            if omitted:
+                listed.append(f"… {omitted:,} more")
     return lines
 
 

@@ -35,7 +35,7 @@ def headlines(diff: Diff) -> list[str]:
         sentences[:0] = [_nothing_moved(diff)]
     elif diff.lookup.only_renumbered:
         sentences.append("lookup arrays renumbered")
-    sentences += _others(diff)
+    sentences += _further_sentences(diff)
     return sentences
 
 
@@ -142,7 +142,7 @@ def _node(lmbs: Lmbs) -> str:
     return "no node" if lmbs.affinity.node is None else f"node {lmbs.affinity.node}"
 
 
-def _others(diff: Diff) -> Iterator[str]:
+def _further_sentences(diff: Diff) -> Iterator[str]:
     if diff.lmbs.reordered:
         yield "the LMBs are in another order"
     if not diff.lookup.only_renumbered and not diff.lookup.same:

@@ -25,9 +25,9 @@ def fitted(pieces: Iterable[str], width: int) -> Iterator[str]:
     """Yield text that comes in any pieces, in lines of at most `width` columns but for what cannot be broken."""
     begun: list[str] = []
     for piece in pieces:
-        first, *others = piece.split("\n")
+        first, *further_lines = piece.split("\n")
         begun.append(first)
-        for line in others:
+        for line in further_lines:
             yield from _fitted("".join(begun), width)
             begun = [line]
     if any(begun):

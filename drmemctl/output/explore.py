@@ -33,7 +33,9 @@ COLUMNS = (
     Column("by race", help="of these, ends with something that no order of whole threads leads to", right=True),
     Column("worst", help="the gravest that an end has", prose=True),
 )
-_NARROWEST, _WIDEST = 30, 64
+_NARROWEST, _WIDEST = 36, 64
+"""Columns of a thread on a terminal: at least what the longest word of an action takes, further in by four."""
+_APART = 3
 _NO_TIME = "how it comes about: no time was left for that\n"
 
 
@@ -114,23 +116,40 @@ def _outcomes(threads: Sequence[str], outcomes: Sequence[int | None]) -> Iterato
 
 def columns(screen: Screen, threads: Sequence[str], trace: Sequence[TracedAction]) -> Iterator[str]:
     """Yield a trace as lines, a column for each thread."""
-    wide = _WIDEST if not screen.terminal else max(_NARROWEST, min(_WIDEST, screen.width // len(threads) - 3))
-    titles = [wrapped(safe(f"{number} {text}"), wide) for number, text in enumerate(threads, 1)]
-    for heads in zip_longest(*titles, fillvalue=""):
-        yield _line(screen, heads, wide, "bold")
+    wide = _WIDEST
+    if screen.terminal:
+        wide = min(wide, max(_NARROWEST, screen.width // len(threads) - _APART))
+    starts = _starts(screen, len(threads), wide)
+    yield from _titles(screen, threads, wide, starts)
     for row in filter(lambda action: action.counts, trace):
         style = "red" if row.lost else None
         said = [*((text, style) for text in row_words(row)), *((f"  {safe(line)}", "dim") for line in row.log)]
         for text, how in said:
             for part in wrapped(text, wide) if screen.terminal else (text,):
-                cells = [""] * len(threads)
-                cells[row.thread] = part
-                yield _line(screen, cells, wide, how)
+                yield _line(screen, starts[row.thread], part, how)
 
 
-def _line(screen: Screen, cells: Sequence[str], wide: int, style: str | None) -> str:
-    padded = "   ".join(cell.ljust(wide) for cell in cells).rstrip()
-    return screen.style(padded, style) + "\n"
+def _starts(screen: Screen, n_threads: int, wide: int) -> Sequence[int]:
+    """Return where the column of each thread begins; on a narrow terminal they overlap: a line has one action."""
+    apart = wide + _APART
+    if screen.terminal and n_threads > 1:
+        apart = max(1, min(apart, (screen.width - wide) // (n_threads - 1)))
+    return range(0, n_threads * apart, apart)
+
+
+def _titles(screen: Screen, threads: Sequence[str], wide: int, starts: Sequence[int]) -> Iterator[str]:
+    """Yield the steps of the threads, beside one another; where columns overlap, one below the other."""
+    titles = [wrapped(safe(f"{number} {text}"), wide) for number, text in enumerate(threads, 1)]
+    if len(threads) > 1 and starts[1] < wide + _APART:
+        for start, parts in zip(starts, titles, strict=True):
+            yield from (_line(screen, start, part, "bold") for part in parts)
+        return
+    for heads in zip_longest(*titles, fillvalue=""):
+        yield _line(screen, 0, (" " * _APART).join(head.ljust(wide) for head in heads), "bold")
+
+
+def _line(screen: Screen, start: int, text: str, style: str | None) -> str:
+    return screen.style((" " * start + text).rstrip(), style) + "\n"
 
 
 def _document(view: ExploreView) -> dict[str, Any]:

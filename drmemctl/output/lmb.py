@@ -272,13 +272,13 @@ class Row:
     def sorted_cells(self, line: Line) -> Sequence[Cell]:
         """Return the same cells, with the numbers that they stand for."""
         run, size = line.run, self._lmb_size
-        address, _, lmbs, drc_indexes, aa, *others = self.cells(line)
+        address, _, lmbs, drc_indexes, aa, *last_cells = self.cells(line)
         numbers = (run.base, run.lmbs, run.drc_index, run.aa_index)
         cells = [
             ValueCell(str(cell), None, number)
             for cell, number in zip((address, lmbs, drc_indexes, aa), numbers, strict=True)
         ]
-        return [cells[0], ValueCell.of_size(None if size is None else size * run.lmbs), *cells[1:], *others]
+        return [cells[0], ValueCell.of_size(None if size is None else size * run.lmbs), *cells[1:], *last_cells]
 
     def kind_cells(self, run: Run) -> KindCells:
         """Return the last cells of a run, which go by its aa_index and flags."""

@@ -18,7 +18,7 @@ _DRC_INDEXES = 1 << 32
 _DOMAINS_SHOWN = 8
 
 
-def address_range(base: int, size: int, width: int = 0) -> str:
+def address_range(base: int, size: int, width: int) -> str:
     """Return the first and the last of `size` addresses, each padded to `width` characters; they may wrap."""
     return f"{base:#0{width}x}-{(base + size - 1) % _ADDRESSES:#0{width}x}"
 

@@ -10,9 +10,9 @@ from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
     fix_lines,
+    further_ranges,
     place_and_offset,
     range_text,
-    ranges_left_out,
     summary,
     unjudged_error,
 )
@@ -56,8 +56,8 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
 def _table(report: Report, rows: int) -> str:
     notes = f"{escaped(safe('; '.join(report.notes), 500))}\n\n" if report.notes else ""
     head = f"\n## {code(safe(report.source))}\n\n{notes}| severity | rule | finding | where |\n|---|---|---|---|\n"
-    left_out = len(report.findings) - rows
-    more = f"\n{left_out:,} more; `--all` shows them.\n" if left_out > 0 else ""
+    omitted = len(report.findings) - rows
+    more = f"\n{omitted:,} more; `--all` shows them.\n" if omitted > 0 else ""
     return head + "".join(_row(finding, report.source) for finding in report.findings[:rows]) + more
 
 
@@ -65,8 +65,6 @@ def _row(finding: Finding, source: str) -> str:
     text = f"{escaped(finding.title)}: {escaped(message(finding))}"
     places = [code(where)] if (where := place_and_offset(finding)) else []
     places += [code(range_text(lmbs)) for lmbs in finding.lmbs[:_RANGES]]
-    left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
-    if left_out:
-        places.append(ranges_left_out(left_out))
+    places += further_ranges(finding, _RANGES)
     places += [code(f"$ {line}") for line in fix_lines((finding,), source)]
     return f"| {finding.severity} | {finding.rule} | {text} | {'<br>'.join(places)} |\n"

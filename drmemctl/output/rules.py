@@ -128,8 +128,8 @@ def _page(screen: Screen, page: Page, format: str, findings: Sequence[Finding] =
 
 
 def _more(findings: Sequence[Finding]) -> str:
-    left_out = len(findings) - _FINDINGS
-    return f"… {count_of(left_out, 'more finding')}" if left_out > 0 else ""
+    omitted = len(findings) - _FINDINGS
+    return f"… {count_of(omitted, 'more finding')}" if omitted > 0 else ""
 
 
 def page_markdown(page: Page) -> str:

@@ -12,7 +12,7 @@ from drmemctl._version import __version__
 from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.pages import Page
 from drmemctl.check.references import help_uri
-from drmemctl.output.check import CheckView, fix_lines, place, range_text, ranges_left_out, unjudged_error
+from drmemctl.output.check import CheckView, fix_lines, further_ranges, place, range_text, unjudged_error
 from drmemctl.output.findings import message
 from drmemctl.output.json import array
 from drmemctl.output.rules import page_markdown, page_text
@@ -116,9 +116,7 @@ def result_of(finding: Finding, source: str, index: dict[str, int]) -> dict[str,
 
 def _text(finding: Finding, commands: Sequence[str]) -> str:
     lines = [message(finding), *(range_text(lmbs) for lmbs in finding.lmbs[:_RANGES])]
-    left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
-    said = [*lines, *([ranges_left_out(left_out)] if left_out else []), *(f"$ {line}" for line in commands)]
-    return "\n".join(said)
+    return "\n".join([*lines, *further_ranges(finding, _RANGES), *(f"$ {line}" for line in commands)])
 
 
 def _location(finding: Finding, artifact: dict[str, str] | None) -> dict[str, Any]:

@@ -66,5 +66,5 @@ def _lines(result: StepResult) -> list[str]:
     lines += change_lines(plain, result)
     lines += cpu_lines(plain, result.cpus)
     lines += [finding_line(plain, finding) for finding in result.findings]
-    left_out = len(lines) - _LINES
-    return [*lines[:_LINES], f"{left_out:,} more lines"] if left_out > 0 else lines
+    omitted = len(lines) - _LINES
+    return [*lines[:_LINES], f"{omitted:,} more lines"] if omitted > 0 else lines

@@ -201,7 +201,7 @@ def changes(screen: Screen, result: StepResult, detail: Detail) -> Iterator[str]
         key: data for key, data in result.changed.items() if detail.verbose or key not in SHOWN_BY_MEANING
     }
     nodes = {} if detail.verbose else _nodes(result, properties)
-    yield from _cut((f"{safe(path)}: {what}" for path, what in nodes.items()), detail, "nodes")
+    yield from _cut((f"{safe(path)}: {words}" for path, words in nodes.items()), detail, "nodes")
     lines = (
         f"{safe(key)} {'removed' if data is None else f'= {shown_bytes(data)}'}"
         for key, data in properties.items()
@@ -239,7 +239,8 @@ def verdict_lines(screen: Screen, verdict: Verdict, detail: Detail) -> Iterator[
     yield from _indented(_cut(against, detail, "contradictions"), "  ")
     if verdict.next_flush:
         yield screen.style("the next flush would change what the tree says:", "yellow")
-        yield from _indented(_cut(iter(lmb_lines(screen, verdict.next_flush)), detail, "ranges"), "  ")
+        lines = lmb_lines(screen, verdict.next_flush, verdict.address_digits)
+        yield from _indented(_cut(iter(lines), detail, "ranges"), "  ")
     numbers = verdict.failed
     if numbers:
         listed = ", ".join(map(str, numbers[:20])) + (", …" if len(numbers) > 20 else "")

@@ -22,17 +22,17 @@ _FUNCTION = 34
 def trace_lines(screen: Screen, result: StepResult, most: int | None = MOST) -> Iterator[str]:
     """Yield events and messages in their order; messages are dim."""
     log = [screen.style(safe(line, None), "dim") for line in result.log]
-    said = 0
+    printed = 0
     for event in islice(result.trace, most):
-        yield from log[said : event.messages]
-        said = max(said, event.messages)
-        yield f"  {screen.style(f'{event.function:{_FUNCTION}}', 'cyan')} {_what(event)}"
+        yield from log[printed : event.messages]
+        printed = max(printed, event.messages)
+        yield f"  {screen.style(f'{event.function:{_FUNCTION}}', 'cyan')} {_event_words(event)}"
     if most is not None and len(result.trace) > most:
         yield f"  … {count_of(len(result.trace) - most, 'more event')}; -v shows them"
-    yield from log[said:]
+    yield from log[printed:]
 
 
-def _what(event: TraceEvent) -> str:
+def _event_words(event: TraceEvent) -> str:
     match event:
         case RtasCall():
             return f"{_call(event)} -> {' '.join(map(str, event.answer))}"

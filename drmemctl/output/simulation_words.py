@@ -34,7 +34,8 @@ def change_lines(screen: Screen, result: StepResult, *, drc: bool = False) -> It
     old, new = result.before.kernel, result.after.kernel
     lmbs = result.changed_lmbs
     request = result.parsed.is_request and new.profile.has(DRMEM_ARRAY)
-    for change, line in zip(lmbs, lmb_lines(screen, lmbs, drc=drc), strict=True):
+    digits = max(old.table.address_digits, new.table.address_digits) if lmbs else 0
+    for change, line in zip(lmbs, lmb_lines(screen, lmbs, digits, drc=drc), strict=True):
         yield line + screen.style(_label(change, request=request), "yellow")
     yield from _lookup_lines(result.changed_lookup_arrays)
     yield from (_block_line(screen, change) for change in result.changed_blocks)
@@ -55,21 +56,25 @@ def _label(change: LmbRangeChange, *, request: bool) -> str:
     return "  written back" if request else "  tree only"
 
 
-def lmb_lines(screen: Screen, changes: Sequence[LmbRangeChange], *, drc: bool = False) -> list[str]:
-    """Return a line for each change, their columns aligned."""
+def lmb_lines(screen: Screen, changes: Sequence[LmbRangeChange], digits: int, *, drc: bool = False) -> list[str]:
+    """Return a line for each change, their columns aligned; addresses are padded to that many digits."""
+    width = digits + len("0x")
     heads = [
-        (_addresses(change), count_of(change.count, "LMB"), _drc(change) if drc else "") for change in changes
+        (_addresses(change, width), count_of(change.count, "LMB"), _drc(change) if drc else "")
+        for change in changes
     ]
     widths = [max((len(head[column]) for head in heads), default=0) for column in range(3)]
     lines = []
     for change, head in zip(changes, heads, strict=True):
         cells = [f"{text:{width}}" for text, width in zip(head, widths, strict=True) if width]
-        lines.append("  ".join([*cells, *_what(screen, change)]))
+        lines.append("  ".join([*cells, *_state_changes(screen, change)]))
     return lines
 
 
-def _addresses(change: LmbRangeChange) -> str:
-    return address_range(change.base, change.count * change.lmb_size) if change.lmb_size else f"{change.base:#x}"
+def _addresses(change: LmbRangeChange, width: int) -> str:
+    if not change.lmb_size:
+        return f"{change.base:#0{width}x}"
+    return address_range(change.base, change.count * change.lmb_size, width)
 
 
 def _drc(change: LmbRangeChange) -> str:
@@ -77,7 +82,7 @@ def _drc(change: LmbRangeChange) -> str:
     return f"DRC {change.drc_index:#x}{last}"
 
 
-def _what(screen: Screen, change: LmbRangeChange) -> list[str]:
+def _state_changes(screen: Screen, change: LmbRangeChange) -> list[str]:
     old, new = change.old, change.new
     if old is None or new is None:
         side, word = (new, "new:") if old is None else (old, "gone:")

@@ -248,7 +248,8 @@ def _fitted_prose(
             yield row
             continue
         style = None if isinstance(cell, str) else cell[1]
-        parts = wrap(text, room, break_on_hyphens=False) if goes_on else [text[: room - 1] + "…"]
+        # Nothing but blanks has no words to break between.
+        parts = (wrap(text, room, break_on_hyphens=False) if goes_on else []) or [text[: room - 1] + "…"]
         yield [*row[:widest], (parts[0], style), *row[widest + 1 :]]
         empty: list[Cell] = [""] * widest
         yield from ([*empty, (part, style)] for part in parts[1:])

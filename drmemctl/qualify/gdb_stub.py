@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import select
 import socket
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 from drmemctl.qualify.monitor import SECONDS, GoneError, OracleError
 
@@ -23,6 +25,15 @@ _WORD = 8
 _PART = 1024
 """Bytes that are asked for at once."""
 
+_CHECKSUM = 2
+"""Digits behind a packet."""
+
+_LARGEST = 1 << 16
+"""Bytes of a packet; QEMU's have 4096 at the most (MAX_PACKET_LENGTH)."""
+
+_MOST_STOPS = 16
+"""Reports of a stop that may come before an answer; there is one, or one of a breakpoint besides."""
+
 
 class GdbStub:
     """A connection to the stub; the machine stands still from its beginning until `go_on`."""
@@ -33,15 +44,18 @@ class GdbStub:
         try:
             self._socket.connect(str(path))
         except OSError as error:
-            raise OracleError(f"QEMU's gdb stub cannot be reached: {error.strerror}") from None
+            self._socket.close()
+            raise OracleError(f"QEMU's gdb stub cannot be reached: {error.strerror or error}") from None
         self._input = b""
-        # Without its description of registers QEMU hands out none of them one by one.
+
+    def begin(self) -> None:
+        """Ask for the description of registers, without which QEMU hands out none of them one by one."""
         self._ask("qSupported:xmlRegisters=powerpc")
         self._ask("qXfer:features:read:target.xml:0,ffb")
 
     def register(self, number: int) -> int:
         """Return a register."""
-        return int.from_bytes(bytes.fromhex(self._ask(f"p{number:x}")), "little")
+        return int.from_bytes(self._bytes(f"p{number:x}", _WORD), "little")
 
     def set_register(self, number: int, value: int) -> None:
         """Change a register."""
@@ -49,10 +63,8 @@ class GdbStub:
 
     def memory(self, address: int, size: int) -> bytes:
         """Return memory at a virtual address."""
-        parts = range(address, address + size, _PART)
-        return b"".join(
-            bytes.fromhex(self._ask(f"m{part:x},{min(_PART, address + size - part):x}")) for part in parts
-        )
+        pieces = [(at, min(_PART, address + size - at)) for at in range(address, address + size, _PART)]
+        return b"".join(self._bytes(f"m{at:x},{length:x}", length) for at, length in pieces)
 
     def set_memory(self, address: int, data: bytes) -> None:
         """Change memory at a virtual address."""
@@ -67,7 +79,7 @@ class GdbStub:
     def step(self) -> None:
         """Do one instruction."""
         self._send("s")
-        self._answer()
+        self._stop()
 
     def go_on(self) -> None:
         """Let the machine run; `stopped` says when it stopped."""
@@ -77,26 +89,41 @@ class GdbStub:
         """Wait for the machine to stop; whether it did in that time."""
         # What can be read may be no more than the receipt of the command before.
         if b"$" not in self._input and select.select([self._socket], [], [], seconds)[0]:
-            self._receive()
+            self._receive(SECONDS)
         if b"$" not in self._input:
             return False
-        self._answer()
+        self._stop()
         return True
 
     def interrupt(self) -> None:
         """Stop the machine wherever it is."""
-        self._socket.sendall(b"\x03")
-        self._answer()
+        self._write(b"\x03")
+        self._stop()
 
     def close(self) -> None:
         """Let the machine run on, unobserved."""
-        self._ask("D")
+        self._done("D")
+        self._socket.close()
+
+    def kill(self) -> None:
+        """End QEMU, if it understands that much."""
+        with suppress(OracleError):  # there may be no QEMU any more
+            self._send("k")
         self._socket.close()
 
     def _done(self, command: str) -> None:
+        if (answer := self._ask(command)) != "OK":
+            raise _wrong(command, answer)
+
+    def _bytes(self, command: str, size: int) -> bytes:
         answer = self._ask(command)
-        if answer != "OK":
-            raise OracleError(f"QEMU's gdb stub does not do {command[:40]}: {answer or 'unknown'}")
+        try:
+            data = bytes.fromhex(answer)
+        except ValueError:
+            data = b""
+        if len(data) != size:
+            raise _wrong(command, answer)
+        return data
 
     def _ask(self, command: str) -> str:
         """Return the answer to a command that does not let the machine run.
@@ -104,31 +131,58 @@ class GdbStub:
         That it stands still is said on its own when the connection begins, and comes before the answer.
         """
         self._send(command)
-        while (answer := self._answer()).startswith(_STOPPED):
-            pass
-        return answer
+        for _ in range(_MOST_STOPS):
+            if not (answer := self._answer()).startswith(_STOPPED):
+                return answer
+        raise _wrong(command, answer)
+
+    def _stop(self) -> None:
+        """Take the report of a stop."""
+        if not (answer := self._answer()).startswith(_STOPPED):
+            raise _wrong("a stop", answer)
 
     def _send(self, command: str) -> None:
         data = command.encode()
-        try:
-            self._socket.sendall(b"$%b#%02x" % (data, sum(data) & 0xFF))
-        except OSError:
-            raise GoneError("QEMU ended while its gdb stub was asked") from None
+        self._write(b"$%b#%02x" % (data, sum(data) & 0xFF))
 
-    def _receive(self) -> None:
+    def _write(self, data: bytes) -> None:
+        self._socket.settimeout(SECONDS)
         try:
-            data = self._socket.recv(1 << 16)
-        except OSError:
-            data = b""
-        if not data:
-            raise GoneError("QEMU ended while its gdb stub was asked")
+            self._socket.sendall(data)
+        except OSError as error:
+            raise _gone(error) from None
+
+    def _receive(self, seconds: float) -> None:
+        self._socket.settimeout(max(seconds, 0.001))
+        try:
+            data = self._socket.recv(_LARGEST)
+        except OSError as error:
+            raise _gone(error) from None
         self._input += data
+        if not data:
+            raise _gone(ConnectionError())
+        if len(self._input) > _LARGEST:
+            raise OracleError(f"QEMU's gdb stub sends a packet of more than {_LARGEST >> 10} KiB")
 
     def _answer(self) -> str:
-        """Return the next packet, and acknowledge it."""
-        while (end := self._input.find(b"#")) < 0 or len(self._input) < end + 3:
-            self._receive()
-        packet = self._input[self._input.index(b"$") + 1 : end]
-        self._input = self._input[end + 3 :]
-        self._socket.sendall(b"+")
+        """Return the next packet, and acknowledge it; receipts are before it."""
+        deadline = monotonic() + SECONDS
+        while True:
+            _, start, rest = self._input.partition(b"$")
+            packet, end, following = rest.partition(b"#")
+            if start and end and len(following) >= _CHECKSUM:
+                break
+            self._receive(deadline - monotonic())
+        self._input = following[_CHECKSUM:]
+        self._write(b"+")
         return packet.decode("ascii", "replace")
+
+
+def _wrong(command: str, answer: str) -> OracleError:
+    return OracleError(f"QEMU's gdb stub answers {command[:40]} by {answer[:40]!r}")
+
+
+def _gone(error: OSError) -> OracleError:
+    if isinstance(error, TimeoutError):
+        return OracleError(f"QEMU's gdb stub does not answer within {SECONDS:.0f} s")
+    return GoneError("QEMU ended while its gdb stub was asked")

@@ -59,13 +59,13 @@ def booted(guest: Guest, place: Path, host: Callable[[Monitor, str], str] = Moni
         with subprocess.Popen(
             _command(guest, work), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) as qemu:
-            timer = threading.Timer(guest.seconds, qemu.terminate)
+            timer = threading.Timer(guest.seconds, qemu.kill)
             timer.start()
             try:
                 events = _serve(qemu, work / "qmp", place / "console.log", host)
             finally:
                 timer.cancel()
-                qemu.terminate()
+                qemu.kill()
         sent = (work / "sent").read_text(encoding="ascii", errors="replace") if (work / "sent").exists() else ""
     return Sent({name: base64.b64decode(text) for name, text in _SENT.findall(sent)}, events)
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, decode_entries, encode_entries
 from drmemctl.formats.rows import words
+from drmemctl.formats.update_nodes import WORK_AREA
+from drmemctl.hypervisor.recorded import NOTHING_RECORDED
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.trace import BlockWrite, TraceEvent, TreeWrite
 from drmemctl.qualify.archive import initramfs
@@ -27,6 +29,7 @@ from drmemctl.qualify.scripted_rtas import can_migrate
 from drmemctl.qualify.streams import STREAMS, Migrations
 from drmemctl.qualify.trial import Difference, Trial, file_name
 from drmemctl.simulate.files import read_file
+from drmemctl.simulate.rtas_record import read_migration
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.steps.language import parse_script
 from drmemctl.simulate.steps.migration import Migrate
@@ -130,13 +133,27 @@ class KernelSubject:
         return record, fdt
 
 
+_GUEST_STEPS = ("dlpar", "plug", "unplug", "firmware", "migrate")
+"""The first words of steps that take no more than a shell: it has no drmgr, and no kexec-tools."""
+
+
 def _planned(step: str) -> Record:
     """Return a step as it is to be recorded; of a migration with the answers that it names."""
     plan: Record = {"step": step, "properties": {}}
     parsed = next(parse_script(step))
+    if step.split(maxsplit=1)[0] not in _GUEST_STEPS:
+        hint = f"a guest can do {', '.join(_GUEST_STEPS)}"
+        raise OracleError(f"no step for a guest: {step}", hint=hint)
     if isinstance(parsed, Migrate):
-        document = json.loads(read_file(parsed.file))
-        plan["answers"] = document["answers"] if isinstance(document, dict) else document
+        record = read_migration(read_file(parsed.file), parsed.file)
+        if record.connectors != NOTHING_RECORDED or record.homes:
+            hint = "leave connectors and homes out: those of a guest are QEMU's"
+            raise OracleError("a guest can only get answers to its calls", source=parsed.file, hint=hint)
+        if any(len(call.area) > WORK_AREA for call in record.calls):
+            raise OracleError(f"an answer has more than {WORK_AREA:,} bytes", source=parsed.file)
+        plan["answers"] = [
+            {"call": call.call, "answer": call.area.hex(), "status": call.status} for call in record.calls
+        ]
     return plan
 
 

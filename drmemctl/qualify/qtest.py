@@ -7,7 +7,6 @@ and no kernel has to be talked into making it. The machine stands still all the 
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import struct
 import subprocess
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from drmemctl.kernel.firmware import PARAMETER_ERROR
-from drmemctl.qualify.monitor import SECONDS, GoneError, Monitor, OracleError
+from drmemctl.qualify.monitor import SECONDS, GoneError, Monitor, OracleError, no_answer
 from drmemctl.wording import how_it_ended
 
 LMB = 1 << 28
@@ -42,9 +41,14 @@ def address_of(drc_index: int) -> int:
 def version_of(qemu: str) -> tuple[int, ...]:
     """Return the version of a QEMU, such as (7, 2, 22)."""
     try:
-        version = subprocess.run([qemu, "--version"], check=True, capture_output=True, text=True).stdout
+        command = [qemu, "--version"]
+        version = subprocess.run(
+            command, check=True, capture_output=True, text=True, errors="replace", timeout=SECONDS
+        ).stdout
     except OSError as error:
         raise OracleError(f"{qemu} cannot be run: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise OracleError(f"{qemu} --version does not end within {SECONDS:.0f} s") from None
     except subprocess.CalledProcessError as error:
         raise OracleError(f"{qemu} --version {how_it_ended(error.returncode)}") from None
     words = version.split()
@@ -108,8 +112,11 @@ class QtestMachine:
         data = struct.pack(f">{len(arguments)}I", *(argument & 0xFFFFFFFF for argument in arguments))
         self._do(f"write {_ARGUMENTS:#x} {len(data)} 0x{data.hex()}")
         self._do(f"rtas {name} {len(arguments)} {_ARGUMENTS:#x} {returns} {_ANSWER:#x}")
-        answer = bytes.fromhex(self._do(f"read {_ANSWER:#x} {4 * returns}").split()[1][2:])
-        return struct.unpack(f">{returns}i", answer)
+        answer = self._do(f"read {_ANSWER:#x} {4 * returns}")
+        try:
+            return struct.unpack(f">{returns}i", bytes.fromhex(answer.split()[1][2:]))
+        except (IndexError, ValueError, struct.error):
+            raise OracleError(f"QEMU answers a read by qtest by {answer[:40]!r}") from None
 
     def configure(self, drc_index: int) -> int:
         """Walk ibm,configure-connector to its end; return the last status."""
@@ -146,17 +153,24 @@ class QtestMachine:
         self._stderr.close()
 
     def _do(self, command: str) -> str:
-        with contextlib.suppress(OSError):
+        try:
             self._stream.write(command + "\n")
             self._stream.flush()
             while line := self._stream.readline():
                 if not line.startswith("IRQ"):
                     return line.strip()
+        except TimeoutError as error:
+            raise no_answer(error, command.split(" 0x", maxsplit=1)[0]) from None
+        except OSError:
+            pass  # its end is told below
         raise GoneError(f"QEMU ended in {command.split(' 0x', maxsplit=1)[0]}: {self.last_words()}")
 
     def last_words(self) -> str:
         """Return what it printed when it ended by itself."""
-        self._process.wait(SECONDS)
+        try:
+            self._process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            raise OracleError("QEMU closed its connections, but does not end") from None
         return self._tail()
 
     def _tail(self) -> str:

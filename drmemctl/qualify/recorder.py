@@ -53,7 +53,9 @@ def recorded(plan: Record, tree: bytes, kernel: Path, packages: Packages, place:
 def recorded_in(guest: Guest, plan: Record, place: Path) -> tuple[Record, bytes]:
     """Return what a guest does with the steps of a record, and its flattened tree."""
     host = Host(guest.kernel, [step.get("answers", []) for step in plan["steps"]])
-    record, fdt = record_of(plan, booted(guest, place, host.do))
+    sent = booted(guest, place, host.do)
+    host.end()
+    record, fdt = record_of(plan, sent)
     for number, calls in host.calls.items():
         record["steps"][number - 1]["asked"] = calls
     return record, fdt
@@ -127,29 +129,39 @@ class Host:
         self._count = 0
 
     def do(self, monitor: Monitor, request: str) -> str:
-        """Do what the guest asks for; `ok` or what went wrong."""
-        kind, number, *words = request.split()
-        if kind in {"migrate", "migrated"}:
-            return self._migrate(monitor, int(number), begins=kind == "migrate")
-        return self._dimm(monitor, kind, number, words)
+        """Do what the guest asks for; `ok` or what QEMU says is wrong."""
+        try:
+            kind, number, *words = request.split()
+            if kind == "migrate":
+                return self._migrate(monitor, int(number))
+            if kind == "migrated":
+                self.end()
+                return "ok"
+            return self._dimm(monitor, kind, int(number, 0), words)
+        except (ValueError, IndexError):
+            # It goes through the console, where a kernel in trouble prints into it.
+            raise OracleError(f"the guest asks for {request[:80]!r}: see its console.log") from None
 
-    def _migrate(self, monitor: Monitor, number: int, *, begins: bool) -> str:
-        """Begin to answer the RTAS calls of a migration, or end it."""
-        if begins and self._vmlinux is not None:
-            calls = recorded_calls(json.dumps(self._answers[number - 1]))
-            self._migration = ScriptedMigration(self._vmlinux, monitor, list(calls))
-            return "ok"
-        if self._migration is None:
+    def _migrate(self, monitor: Monitor, number: int) -> str:
+        """Begin to answer the RTAS calls of a migration."""
+        if self._vmlinux is None or self._migration is not None:
             return "no migration"
-        failure = self._migration.end()
-        self.calls[number], self._migration = self._migration.calls, None
-        return failure or "ok"
+        calls = recorded_calls(json.dumps(self._answers[number - 1]))
+        self._migration = ScriptedMigration(self._vmlinux, monitor, list(calls))
+        self.calls[number] = self._migration.calls
+        return "ok"
 
-    def _dimm(self, monitor: Monitor, kind: str, drc: str, words: list[str]) -> str:
+    def end(self) -> None:
+        """End a migration, if there is one; `OracleError` where the kernel did not get its answers."""
+        migration, self._migration = self._migration, None
+        if migration is not None:
+            migration.end()
+
+    def _dimm(self, monitor: Monitor, kind: str, drc_index: int, words: list[str]) -> str:
         count = words[0]
-        if int(drc, 0) >> 28 == 1:
-            return self._core(monitor, kind, int(drc, 0) & 0xFFFFFFF)
-        address = address_of(int(drc, 0))
+        if drc_index >> 28 == 1:
+            return self._core(monitor, kind, drc_index & 0xFFFFFFF)
+        address = address_of(drc_index)
         if kind == "unplug":
             return self._unplug(monitor, address)
         self._count += 1

@@ -24,7 +24,7 @@ from drmemctl.formats.update_properties import NAME as UPDATE_PROPERTIES
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.qualify.functions import Function, functions_of
 from drmemctl.qualify.gdb_stub import LR, PC, GdbStub
-from drmemctl.qualify.monitor import GoneError, Monitor, OracleError
+from drmemctl.qualify.monitor import Monitor, OracleError
 from drmemctl.simulate.update_sources import RecordedUpdates
 
 _SUSPEND = "rtas_ibm_suspend_me"
@@ -87,38 +87,38 @@ class ScriptedMigration:
                 for address in (function.start, function.local)
             }
         )
-        for address in self._places:
-            self._stub.stop_at(address)
         self._ended = threading.Event()
-        self._failure = ""
+        self._failure: OracleError | None = None
         self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._stub.go_on()
         self._thread.start()
 
-    def end(self) -> str:
-        """Let the guest run on; return what went wrong, empty for nothing."""
+    def end(self) -> None:
+        """Let the guest run on; `OracleError` where that, or anything before it, went wrong."""
         self._ended.set()
         self._thread.join()
-        if not self._failure:
-            try:
-                self._stub.interrupt()
-                for address in self._places:
-                    self._stub.stop_at(address, wanted=False)
-                self._stub.close()
-                self._monitor.do("gdbserver none")
-            except OracleError as error:
-                self._failure = error.message
         self._folder.cleanup()
-        return self._failure
+        if self._failure is not None:
+            raise self._failure
+        self._stub.interrupt()
+        for address in self._places:
+            self._stub.stop_at(address, wanted=False)
+        self._stub.close()
+        self._monitor.do("gdbserver none")
 
     def _serve(self) -> None:
         try:
+            self._stub.begin()
+            for address in self._places:
+                self._stub.stop_at(address)
+            self._stub.go_on()
             while not self._ended.is_set():
                 if self._stub.stopped(_LOOK_AGAIN):
                     self._stop()
                     self._stub.go_on()
-        except (OracleError, GoneError, ValueError) as error:
-            self._failure = str(error) or type(error).__name__
+        except OracleError as error:
+            self._failure = error
+            # The kernel stands still, or goes on without its answers: it would be waited for in vain.
+            self._stub.kill()
 
     def _stop(self) -> None:
         """Do what a stop is for, and have the kernel go on behind it."""

@@ -19,7 +19,7 @@ class Difference:
     Attributes:
         step: the number of the step, 0 for the boot.
         text: the step.
-        aspect: `answer`, `events`, `errno`, `log`, `blocks`, or a property's name.
+        aspect: of a QEMU `answer`, of a kernel what `step_differences` yields, of both `events`.
         real: what the real one did.
         simulated: what the simulation did.
         function: the kernel function that it happened in, by the simulation; empty where that does not tell.

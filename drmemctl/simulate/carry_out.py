@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 from drmemctl.kernel import plugins
@@ -31,14 +32,11 @@ def carry_out(
         result = StepResult(step, partition, partition, ok=False, note=HYPERVISOR_ABORTED)
         flush = partition.flush
     else:
-        if traced:
-            with recorded() as events:
-                result = step.carry_out(partition, files)
-            plugins.held_to(result, StepResult, step, "carry_out")
-            result = replace(result, trace=events)
-        else:
+        with recorded() if traced else nullcontext(()) as events:
             result = step.carry_out(partition, files)
-        plugins.held_to(result, StepResult, step, "carry_out")
+        plugins.held_to(result, StepResult, type(step), "carry_out")
+        if traced:
+            result = replace(result, trace=events)
         flush = step.flush(partition, result.after)
     after = replace(result.after, flush=flush)
     machine = after.machine

@@ -269,6 +269,11 @@ class StepResult:
         return self.parsed.text
 
     @property
+    def has_booted(self) -> bool:
+        """Whether a kernel booted in it; once the hypervisor has aborted, none does."""
+        return self.parsed.boots and self.after.kernel is not self.before.kernel
+
+    @property
     def faults(self) -> tuple[Finding, ...]:
         """What the kernel itself did wrong in the step."""
         return tuple(finding for finding in self.findings if finding.code)

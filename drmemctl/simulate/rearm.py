@@ -13,7 +13,7 @@ Documentation/ABI/testing sysfs-devices-memory and sysfs-kernel-fadump. Read, no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -51,7 +51,7 @@ _AS_BEFORE = "; what came or went is as it was then"
 _QUIETLY_GONE = "a block that was offline when it was removed makes no event: the elfcorehdr still lists it"
 _NO_ROOM = f"there are more than {_MOST_RANGES:,} ranges: the elfcorehdr has no room for them and stays as it was"
 _SPLIT = (
-    "the memory that went last was in the middle of a range: the size of the range behind it is below nothing, and"
+    "the memory that went last was in the middle of a range: the size of the range behind it is negative, and"
     " makedumpfile fails (mended by 7afe2383eff0, 6.19)"
 )
 _BYTE = "the range behind the memory that went last is a byte too long (read in 6.12.118 and 7.2.13)"
@@ -124,74 +124,59 @@ class Rearm:
         has_support = session.simulation.profile.has(CRASH_HOTPLUG)
         is_kept = has_support and (hotplug or route is Route.FILE)
         options = "-s" if route is Route.FILE else "-c --hotplug" if hotplug else "-c"
-        command, flag = f"kexec {options} -p", int(is_kept) if has_support else None
-        events = MemoryEvents.of(session)
+        arming = _Arming(f"kexec {options} -p", MEMORY_FLAG, int(is_kept) if has_support else None)
+        events = MemoryEvents.of(session.simulation)
         if not is_kept:
-            return cls._kept_by_nobody(
-                events, _NOT_ALLOWED if has_support else _TOO_OLD, command, MEMORY_FLAG, flag
-            )
-        came, went = events.came_and_went()
-        stale = tuple(events.lmbs((block, block + 1) for block in sorted(events.quiet)))
+            return cls._kept_by_nobody(events, _NOT_ALLOWED if has_support else _TOO_OLD, arming)
+        rearm = cls._not_needed(events, KeptBy.KERNEL, _IN_PLACE if events.count else _NOTHING, arming)
         defect, notes = _update_defects(session, events, route, memory)
-        is_unchanged = defect == _NO_ROOM  # the elfcorehdr lists the memory of when it was loaded
-        return cls(
-            needed=bool(defect or stale),
-            kept_by=KeptBy.KERNEL,
-            why=defect or (_QUIETLY_GONE if stale else _IN_PLACE if events.count else _NOTHING),
-            events=events.count,
-            came=came,
-            went=went,
-            lacks=came if is_unchanged else (),
-            stale=went if is_unchanged else stale,
-            command=command,
-            flag=MEMORY_FLAG,
-            flag_value=flag,
-            notes=notes,
-        )
+        if defect == _NO_ROOM:  # the elfcorehdr lists the memory of when it was loaded
+            return replace(rearm, needed=True, why=defect, lacks=rearm.came, stale=rearm.went, notes=notes)
+        stale = events.went_quietly
+        why = defect or (_QUIETLY_GONE if stale else rearm.why)
+        return replace(rearm, needed=bool(defect or stale), why=why, stale=stale, notes=notes)
 
     @classmethod
     def of_fadump(cls, session: Session) -> Rearm:
         """Judge a dump that was registered with firmware before the (traced) steps of a session."""
-        events, command = MemoryEvents.of(session), "echo 1 > /sys/kernel/fadump/registered"
-        if not session.simulation.profile.has(FADUMP_HOTPLUG):
-            return cls._kept_by_nobody(events, _AT_REGISTRATION, command, FADUMP_FLAG, None)
-        came, went = events.came_and_went()
-        return cls(
-            needed=False,
-            kept_by=KeptBy.SECOND_KERNEL,
-            why=_BY_SECOND_KERNEL,
-            events=events.count,
-            came=came,
-            went=went,
-            lacks=(),
-            stale=(),
-            command=command,
-            flag=FADUMP_FLAG,
-            flag_value=1,
-        )
+        events, command = MemoryEvents.of(session.simulation), "echo 1 > /sys/kernel/fadump/registered"
+        if session.simulation.profile.has(FADUMP_HOTPLUG):
+            arming = _Arming(command, FADUMP_FLAG, 1)
+            return cls._not_needed(events, KeptBy.SECOND_KERNEL, _BY_SECOND_KERNEL, arming)
+        return cls._kept_by_nobody(events, _AT_REGISTRATION, _Arming(command, FADUMP_FLAG, None))
 
     @classmethod
-    def _kept_by_nobody(
-        cls, events: MemoryEvents, why: str, command: str, flag: str, flag_value: int | None
-    ) -> Rearm:
+    def _kept_by_nobody(cls, events: MemoryEvents, why: str, arming: _Arming) -> Rearm:
         """Return the judgement where the list of ranges stays as it was when the dump was armed."""
-        came, went = events.came_and_went()
-        needed = bool(came or went)
-        if not needed:
-            why = why + _AS_BEFORE if events.count else _NOTHING
+        rearm = cls._not_needed(events, KeptBy.NOBODY, why, arming)
+        if rearm.came or rearm.went:
+            return replace(rearm, needed=True, lacks=rearm.came, stale=rearm.went)
+        return replace(rearm, why=why + _AS_BEFORE if events.count else _NOTHING)
+
+    @classmethod
+    def _not_needed(cls, events: MemoryEvents, kept_by: KeptBy, why: str, arming: _Arming) -> Rearm:
+        """Return the judgement on a dump that lists the memory there is."""
         return cls(
-            needed=needed,
-            kept_by=KeptBy.NOBODY,
+            needed=False,
+            kept_by=kept_by,
             why=why,
             events=events.count,
-            came=came,
-            went=went,
-            lacks=came,
-            stale=went,
-            command=command,
-            flag=flag,
-            flag_value=flag_value,
+            came=events.came,
+            went=events.went,
+            lacks=(),
+            stale=(),
+            command=arming.command,
+            flag=arming.flag,
+            flag_value=arming.flag_value,
         )
+
+
+class _Arming(NamedTuple):
+    """The command that arms a dump; the sysfs file that says whether it is kept up to date, and its content."""
+
+    command: str
+    flag: str
+    flag_value: int | None
 
 
 class _UpdateDefects(NamedTuple):
@@ -209,7 +194,7 @@ def _update_defects(
         return _UpdateDefects("", ())
     profile = session.simulation.profile
     notes = () if profile.has(CRASH_BACKUP_OFFSET) else (_FIRST_64K + _ONCE_MORE[route],)
-    regions = events.regions(session)
+    regions = events.regions()
     if len(regions) + _FURTHER_RANGES > _MOST_RANGES:
         return _UpdateDefects(_NO_ROOM, notes)
     if not events.splits(regions, _crash_memory_end(session, memory)):

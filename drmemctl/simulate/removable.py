@@ -92,9 +92,8 @@ class Removable:
 def removability_judge(simulation: Simulation) -> RemovabilityJudge:
     """Return the judge of the LMBs of the kernel as it is now, by the tree that it booted on or began with."""
     situation = simulation.situation
-    rebooted = any(result.parsed.boots and result.ok for result in simulation.results)
     # What a capture shows of the running system is nothing that a kernel booted since then has.
-    system = LiveSystem() if rebooted else live_system(situation.booted)
+    system = LiveSystem() if simulation.has_rebooted() else live_system(situation.booted)
     return RemovabilityJudge(situation.kernel, situation.booted, system)
 
 

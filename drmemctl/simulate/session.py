@@ -37,6 +37,7 @@ class Verdict:
         next_flush: what the tree would lose if the kernel wrote its array back now.
         failed: the numbers of the steps that failed, from 1 on.
         steps: how many steps were done.
+        address_digits: hex digits to which the addresses of LMBs are padded.
 
     """
 
@@ -46,6 +47,7 @@ class Verdict:
     next_flush: tuple[LmbRangeChange, ...]
     failed: tuple[int, ...]
     steps: int
+    address_digits: int
 
     __repr__ = short_repr
 
@@ -121,6 +123,7 @@ class Session:
             tuple(next_flush(partition.kernel, partition.machine)),
             tuple(self.failed),
             len(self.done),
+            partition.kernel.table.address_digits,
         )
 
     @property

@@ -86,6 +86,19 @@ class Simulation:
         """The kernel's tree now."""
         return self.situation.kernel.tree
 
+    def started_with(self) -> KernelState:
+        """Return the kernel that the simulation began with."""
+        return self.results[0].before.kernel if self.results else self.state
+
+    def has_rebooted(self) -> bool:
+        """Whether a kernel booted in the steps so far."""
+        return any(result.has_booted for result in self.results)
+
+    def since_boot(self) -> list[StepResult]:
+        """Return the results of the steps since the last boot in one of them, without any those of all."""
+        boots = [at for at, result in enumerate(self.results, 1) if result.has_booted]
+        return self.results[boots[-1] :] if boots else list(self.results)
+
     @property
     def consistent(self) -> bool:
         """Whether array, tree, connectors, memory blocks and the hypervisor agree."""

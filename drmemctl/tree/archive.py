@@ -88,7 +88,7 @@ class _ArchiveSurvey:
         members: how many there are.
         roots: the topmost directories that are trees.
         blobs: the members that are flattened trees, by path.
-        left_out: the members that have no content of their own: hard links, and what is no file.
+        odd_members: the members that have no content of their own: hard links, and what is no file.
         is_file: whether what was asked for is a file.
         is_directory: whether what was asked for is a directory, or one that something lies in.
 
@@ -107,7 +107,7 @@ class _ArchiveSurvey:
         self.members = 0
         self.blobs: list[str] = []
         self.is_file, self.is_directory = False, not wanted
-        self.left_out = _LeftOut()
+        self.odd_members = _OddMembers()
         # Not the names, of which there may be many: that two share a mark costs another pass at most.
         self._files_seen = bytearray(_MARKS)
         for member in members(stream, source):
@@ -118,9 +118,9 @@ class _ArchiveSurvey:
     def _resolved(self, stream: Stream, member: Member) -> tuple[Stream, Member]:
         """Keep in mind what has no content of its own; return a hard link as the file that it is, if kept."""
         if member.oddity:
-            self.left_out.add(member)
+            self.odd_members.add(member)
         elif member.is_file:
-            self.left_out.remove(member.path)
+            self.odd_members.remove(member.path)
             self._files_seen[hash(member.path) % _MARKS] = 1
         return _as_file(stream, member, self._named.entries, self._small.entries, self._files)
 
@@ -129,7 +129,7 @@ class _ArchiveSurvey:
         if entries.get(member.path) is not None:
             return False
         return any(
-            self._files_seen[hash(target) % _MARKS] for target in self.left_out.targets_of(member.path)[-1:]
+            self._files_seen[hash(target) % _MARKS] for target in self.odd_members.targets_of(member.path)[-1:]
         )
 
     def _see(self, stream: Stream, member: Member) -> None:
@@ -195,7 +195,7 @@ class _ArchiveSurvey:
         return None if any(f"{path}/".startswith(prefix) for path in elsewhere) else self._small.entries
 
 
-class _LeftOut:
+class _OddMembers:
     """Members without content, by path: as many as the names of which there is room for."""
 
     def __init__(self) -> None:
@@ -282,11 +282,11 @@ def read_archive(
 
 
 def _read_root(restart: Restart, source: str, survey: _ArchiveSurvey, root: TreeRoot) -> Tree:
-    entries, left_out = survey.entries_of(root), survey.left_out.below(root.prefix)
-    if entries is None or any(survey.is_lost(member, entries) for member in left_out):
-        targets = {target for member in left_out for target in survey.left_out.targets_of(member.path)}
+    entries, odd_members = survey.entries_of(root), survey.odd_members.below(root.prefix)
+    if entries is None or any(survey.is_lost(member, entries) for member in odd_members):
+        targets = {target for member in odd_members for target in survey.odd_members.targets_of(member.path)}
         entries = _entries_again(restart(), source, root, targets)
-    return assembled(_below(entries, root, left_out), root, ARCHIVE, source)
+    return assembled(_below(entries, root, odd_members), root, ARCHIVE, source)
 
 
 def _entries_again(stream: Stream, source: str, root: TreeRoot, targets: set[str]) -> dict[str, bytes | None]:
@@ -306,7 +306,7 @@ def _read_wanted(restart: Restart, source: str, wanted: str, read_file: ReadFile
     survey = _ArchiveSurvey(restart(), source, watch, path)
     if survey.is_file:
         return _read_member(restart, source, survey, path, read_file)
-    targets = survey.left_out.targets_of(path)
+    targets = survey.odd_members.targets_of(path)
     if targets:
         return read_file(_content_at(restart(), source, targets[-1]), f"{source}::{shown(path)}")
     if not survey.is_directory:
@@ -336,7 +336,7 @@ def _content_at(stream: Stream, source: str, path: str) -> bytes:
 
 
 def _below(
-    entries: dict[str, bytes | None], root: TreeRoot, left_out: Iterable[Member]
+    entries: dict[str, bytes | None], root: TreeRoot, odd_members: Iterable[Member]
 ) -> Iterator[tuple[Member, Read]]:
     """Yield what was kept of a tree, then what is left out of it."""
     begin = len(root.prefix)
@@ -344,7 +344,7 @@ def _below(
         if path.startswith(root.prefix) and len(path) > begin:
             is_file = content is not None
             yield Member(path[begin:], is_file, not is_file), partial(_kept, content or b"")
-    for member in left_out:
+    for member in odd_members:
         if entries.get(member.path) is None:
             yield member._replace(path=member.path[begin:]), no_content
 

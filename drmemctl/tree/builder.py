@@ -79,9 +79,9 @@ class TreeBuilder:
         parent.children.append(node)
         return node
 
-    def at(self, names: Iterable[str]) -> Draft:
-        """Return the node of a path, given as names from the root on; what is missing is added."""
-        node = self.root
+    def at(self, names: Iterable[str], start: Draft | None = None) -> Draft:
+        """Return the node of a path, given as names from the root or a node on; what is missing is added."""
+        node = start or self.root
         for name in names:
             child = node.by_name.get(name)
             node = self.child(node, name) if child is None else child

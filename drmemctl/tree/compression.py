@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
+from drmemctl.formats.file_magics import BZIP2, GZIP, XZ, ZSTD
 from drmemctl.tree.limits import LIMITS, MIB, RAISE_VARIABLE, Limits
 from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.zstd import zstd_module
@@ -18,7 +19,6 @@ _MEMORY = 256 * MIB
 _SMALL = 8 * MIB
 """What a decoder uses beside its dictionary, and at most without one."""
 
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_LARGEST = 128 * MIB
 """The largest window that zstd itself takes without --long or --memory."""
 
@@ -207,7 +207,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 def _zstd_window(head: bytes) -> int:
     """Return the bytes of a frame's window (RFC 8878, 3.1.1.1); of a skippable frame's successor the largest."""
-    if head[:4] != _ZSTD_MAGIC:
+    if head[:4] != ZSTD:
         return _ZSTD_LARGEST
     if len(head) < 6:
         return 0
@@ -244,13 +244,13 @@ class Method(NamedTuple):
 
 
 # zstd frames may be preceded by skippable ones (RFC 8878 section 3.1.2): 0x184D2A50 to 0x184D2A5F.
-_ZSTD_MAGICS = (_ZSTD_MAGIC, *(bytes([0x50 + i, 0x2A, 0x4D, 0x18]) for i in range(16)))
+_ZSTD_MAGICS = (ZSTD, *(bytes([0x50 + i, 0x2A, 0x4D, 0x18]) for i in range(16)))
 
 METHODS = (
-    Method("gzip", (b"\x1f\x8b\x08",), _Zlib),
-    Method("xz", (b"\xfd7zXZ\x00",), _xz, _xz_dictionary),
+    Method("gzip", (GZIP,), _Zlib),
+    Method("xz", (XZ,), _xz, _xz_dictionary),
     Method("zstd", _ZSTD_MAGICS, _zstd, _zstd_window),
-    Method("bzip2", tuple(b"BZh%d" % level for level in range(1, 10)), _bzip2),
+    Method("bzip2", tuple(BZIP2 + b"%d" % level for level in range(1, 10)), _bzip2),
 )
 
 

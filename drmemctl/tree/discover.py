@@ -15,6 +15,7 @@ from typing import IO, NamedTuple
 
 from drmemctl.errors import DrmemctlError, LimitError
 from drmemctl.formats.fdt_header import MAGIC
+from drmemctl.formats.file_magics import ELF
 from drmemctl.tree.below_root import OPEN_FILE
 from drmemctl.tree.compression import decompressed
 from drmemctl.tree.finder import Finder
@@ -27,7 +28,7 @@ _HEAD = 1 << 16
 """How many bytes of a text are looked at."""
 
 
-class Found(NamedTuple):
+class InputPath(NamedTuple):
     """An input: a path, and what it seems to be.
 
     A `tree` is one, so is a kernel's dump. An `archive` need not hold a tree, what looks like the `text` of lsprop
@@ -38,16 +39,16 @@ class Found(NamedTuple):
     kind: str = "tree"
 
 
-def discover(path: str) -> list[Found]:
+def discover(path: str) -> list[InputPath]:
     """Return the inputs at or below a directory, sorted by path.
 
     A directory that is a tree, that holds none or that cannot be read comes back itself: reading it will
     give the tree, or say what is wrong.
     """
     trees, files = candidates(path)
-    inputs = [Found(place) for place in trees]
-    inputs += [Found(place, kind) for place in files if (kind := _kind_of(place)) is not None]
-    return sorted(inputs) or [Found(path)]
+    inputs = [InputPath(place) for place in trees]
+    inputs += [InputPath(place, kind) for place in files if (kind := _kind_of(place)) is not None]
+    return sorted(inputs) or [InputPath(path)]
 
 
 def candidates(path: str, most: int | None = None) -> tuple[list[str], list[str]]:
@@ -115,7 +116,7 @@ def is_tree_file(open_file: OpenFile, source: str) -> bool:
     return kind == "tree" or (kind == "archive" and _holds_tree(open_file, source))
 
 
-def open_found(path: str) -> io.FileIO:
+def open_without_links(path: str) -> io.FileIO:
     """Open a file that was met in a directory: no link, and nothing that would keep us waiting."""
     return io.FileIO(os.open(path, OPEN_FILE))
 
@@ -127,7 +128,7 @@ def _unpacked(raw: IO[bytes] | io.FileIO, source: str) -> Stream:
 def _kind_of(path: str) -> str | None:
     """Return the kind of a file by its first bytes, None if it is none of ours."""
     try:
-        with open_found(path) as raw:
+        with open_without_links(path) as raw:
             return _kind_of_stream(_unpacked(raw, path))
     except (OSError, DrmemctlError):
         return None
@@ -148,14 +149,13 @@ def _kind_of_stream(stream: Stream) -> str | None:
     return kind if not zero or kind == "tree" else None
 
 
-_DUMPS = (b"\x7fELF", b"KDUMP", b"makedumpfile")
+_DUMPS = (ELF, b"KDUMP", b"makedumpfile")
 """How dumps of a kernel's memory begin; looked at more closely where a file does so."""
 
 
 def _kind_of_dump(head: bytes) -> str | None:
     """Return `tree` for what can be nothing but a dump of a ppc64 kernel, None for what can be no such dump."""
     from drmemctl.formats.elf_core import HEADER_SIZE, PPC64, decode_core_header
-    from drmemctl.formats.elf_core import MAGIC as ELF
     from drmemctl.memory.physical import is_dump
 
     if not is_dump(head):
@@ -178,10 +178,12 @@ def _kind_of_text(head: bytes) -> str | None:
     return "text" if is_lsprop(head) else None
 
 
-def is_meant(source: Found) -> bool:
+def is_meant(source: InputPath) -> bool:
     """Whether something that could not be read is a tree all the same, and not only looked like one."""
     path = source.path
-    return source.kind == "tree" or (source.kind == "archive" and _holds_tree(partial(open_found, path), path))
+    return source.kind == "tree" or (
+        source.kind == "archive" and _holds_tree(partial(open_without_links, path), path)
+    )
 
 
 def _holds_tree(open_file: OpenFile, source: str) -> bool:

@@ -9,6 +9,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from drmemctl.errors import InputError, LimitError
+from drmemctl.formats.file_magics import ELF
 from drmemctl.formats.symbols import decode_symbols
 from drmemctl.memory.kernel_memory import KernelMemory
 from drmemctl.memory.symbols import PINNED, SHARED, relocated
@@ -16,7 +17,6 @@ from drmemctl.read_files import note_descriptor
 from drmemctl.tree.plain_input import SYMBOLS
 
 _LARGEST_MAP = 64 << 20
-_ELF = b"\x7fELF"
 
 
 def named_symbols(memory: KernelMemory) -> Mapping[str, int]:
@@ -47,7 +47,7 @@ def _read(source: str) -> dict[str, int] | None:
             return None
         # A vmlinux with debug information has hundreds of MiB, of which little is looked at.
         with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            if data[: len(_ELF)] != _ELF and size > _LARGEST_MAP:
+            if data[: len(ELF)] != ELF and size > _LARGEST_MAP:
                 message = f"this text has more than {_LARGEST_MAP >> 20} MiB"
                 raise LimitError(message, source=source, hint="a System.map has some 10 MiB")
             return decode_symbols(data, names)

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from drmemctl.defect import Defect
-from drmemctl.tree.builder import TreeBuilder, shown
+from drmemctl.tree.builder import Draft, TreeBuilder, shown
 from drmemctl.tree.finder import Container, TreeRoot
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Tree, decode_name
@@ -58,7 +58,8 @@ def listed(place: str, path: str) -> Iterator[tuple[str, Member]]:
     prefix = f"{path}/" if path else ""
     with os.scandir(place) as entries:
         for entry in islice(entries, LIMITS.max_members):
-            is_file, is_directory = entry.is_file(follow_symlinks=False), entry.is_dir(follow_symlinks=False)
+            is_file = entry.is_file(follow_symlinks=False)
+            is_directory = not is_file and entry.is_dir(follow_symlinks=False)
             oddity = "" if is_file or is_directory else LINK if entry.is_symlink() else NO_FILE
             name = prefix + decode_name(os.fsencode(entry.name))
             yield entry.path, Member(name, is_file, is_directory, oddity=oddity)
@@ -70,22 +71,27 @@ def assembled(members: Iterable[tuple[Member, Read]], root: TreeRoot, container:
     What cannot be read is a defect: `unreadable`, `not-regular`, `changed`. Raises `LimitError` beyond `LIMITS`.
     """
     builder = TreeBuilder(source, container.name)
-    builder.at(root.names)
+    top = node = builder.at(root.names)
+    node_path = ""
     for member, read in members:
-        *parents, name = *root.names, *member.path.split("/")
-        if member.is_directory:
-            node = builder.at((*parents, name))
-            if member.oddity:
-                builder.note(Defect("unreadable", f"the node {member.oddity}", node.path))
-        elif member.is_file:
-            _add(builder, parents, name, read)
+        parent, _, name = member.path.rpartition("/")
+        if not (member.is_file or member.is_directory):
+            place = "/" + "/".join(filter(None, (*root.names, parent)))
+            builder.note(Defect("not-regular", f"left out: {member.reason}", place, name))
+            continue
+        # Members of a directory come together: of a tree of devices, dozens of files each.
+        if parent != node_path:
+            node_path, node = parent, builder.at(parent.split("/") if parent else (), top)
+        if member.is_file:
+            _add(builder, node, name, read)
         else:
-            builder.note(Defect("not-regular", f"left out: {member.reason}", "/" + "/".join(parents), name))
+            child = builder.at((name,), node)
+            if member.oddity:
+                builder.note(Defect("unreadable", f"the node {member.oddity}", child.path))
     return builder.finish()
 
 
-def _add(builder: TreeBuilder, parents: list[str], name: str, read: Read) -> None:
-    node = builder.at(parents)
+def _add(builder: TreeBuilder, node: Draft, name: str, read: Read) -> None:
     try:
         value, size = read(builder.room() + 1)
     except FileNotFoundError:

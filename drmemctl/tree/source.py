@@ -18,6 +18,7 @@ from drmemctl.arguments import checked, input_or_bytes
 from drmemctl.defect import Defect
 from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats.fdt_header import MAGIC
+from drmemctl.formats.file_magics import ELF
 from drmemctl.read_files import note_descriptor
 from drmemctl.tree.compression import compression_of, decompressed
 from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
@@ -47,7 +48,7 @@ _FOREIGN = {
     b"7z\xbc\xaf": "a 7z archive",
     b"070701": "a cpio archive",
     b"\xed\xfe\x0d\xd0": "a flattened tree whose words are byte-swapped",
-    b"\x7fELF": "an ELF file",
+    ELF: "an ELF file",
 }
 
 

@@ -49,6 +49,18 @@ def test_a_file_is_quoted_and_what_cannot_be_typed_is_not_named() -> None:
     assert fixes("DRM143") == ("drmemctl diff 'a b.tar'::boot 'a b.tar'",)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("TREE-old.tar", "MyTREE.tar"), ("TREE", "b"), ("a 'lpm TREE'", "TREE"), ("a", "b c")]
+)
+def test_names_may_have_the_word_that_stands_for_the_input(before: str, after: str) -> None:
+    older = Subject(replace(TREE, source=before))
+    migrated = finding(rule="DRM075")
+    fix = fix_of(migrated, Subject(TREE, before=older))
+    (line,) = commands(migrated._replace(fix=fix), after)
+    assert shlex.split(line) == ["drmemctl", "repair", before, f"lpm {shlex.quote(after)}"]
+    assert fixes("DRM143", after) == (f"drmemctl diff {shlex.quote(after)}::boot {shlex.quote(after)}",)
+
+
 @pytest.mark.parametrize("flags", [8, 0])
 def test_a_block_is_put_into_the_state_of_its_lmb(flags: int) -> None:
     def lines(blocks: dict[int, MemoryBlock]) -> tuple[str, ...]:

@@ -88,9 +88,10 @@ def test_a_bound_is_told_on_top() -> None:
     assert "40+" in done.out.splitlines()[1]
 
 
-@pytest.mark.parametrize("width", [80, 100])
-def test_on_a_terminal_columns_fit_and_nothing_is_cut(width: int) -> None:
-    command = ("explore", BEFORE, "--thread", LPM, "--thread", FLUSH)
+@pytest.mark.parametrize("width", [40, 80, 100])
+@pytest.mark.parametrize("more", [(), ("--thread", "kdump", "--kernel", "6.9")], ids=["two", "three"])
+def test_on_a_terminal_columns_fit_and_nothing_is_cut(width: int, more: tuple[str, ...]) -> None:
+    command = ("explore", BEFORE, "--thread", LPM, "--thread", FLUSH, *more, "--show", "1")
     shown = on_terminal(*command, COLUMNS=str(width), NO_COLOR="1").decode()
     on_screen, in_pipe = (text.split("switches")[1].split("outcome")[0] for text in (shown, run(*command).out))
     assert max(map(len, on_screen.splitlines())) <= width

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from pathlib import Path
 from time import process_time
 
@@ -171,6 +172,27 @@ def test_a_removal_that_is_rolled_back_is_followed() -> None:
 def test_a_boot_forgets_what_came() -> None:
     assert after(*STEPS, "reboot") == RUNNING
     assert after(*STEPS, "kexec file") == RUNNING
+
+
+@pytest.mark.parametrize("path", sorted((FIXTURES / "vmcores").glob("*k-*.guest.blocks")), ids=attrgetter("stem"))
+def test_the_kernel_of_a_dump_has_the_memory_of_its_blocks(path: Path) -> None:
+    """Its tree may have other memory, as the guest wrote it; a kernel that boots on it takes that."""
+    blocks = {int(line.split()[0]): int(line.split()[3]) for line in path.read_text().splitlines()}
+    dump = path.with_name(path.name.replace(".guest.blocks", ".core.xz"))
+
+    def memory(*steps: str) -> dict[int, int]:
+        regions = json.loads(run("memblock", dump, *steps, "--format", "json").out)["regions"]
+        assert all(region["added_bytes"] == 0 for region in regions)
+        ends = [(region["base"] >> 28, (region["base"] + region["size"]) >> 28) for region in regions]
+        return {
+            block: region["node"]
+            for region, (first, end) in zip(regions, ends, strict=True)
+            for block in range(first, end)
+        }
+
+    assert memory("unmovable 0x80000004") == blocks
+    assert memory("kexec") == memory()
+    assert (memory() == blocks) == ("plugged" in path.name)
 
 
 def test_the_proposals_of_2021() -> None:

@@ -221,6 +221,7 @@ BOOTING = (
     ("repair",),
     ("memblock",),
     ("kexec", "--for", "plain"),
+    ("kexec", "--crashkernel", "64M@128M"),
 )
 
 

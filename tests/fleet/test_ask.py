@@ -188,10 +188,10 @@ def test_every_form_says_the_same_and_its_sql_too(question: str, asked: Asked) -
 
 
 def test_the_list_of_questions_needs_no_data_set() -> None:
-    list_inputs = document("fleet", "ask", "nowhere")["rows"]
-    assert [row["question"] for row in list_inputs][:2] == ["rules", "wrong-node"]
+    questions = document("fleet", "ask", "nowhere")["rows"]
+    assert [row["question"] for row in questions][:2] == ["rules", "wrong-node"]
     assert all(len(line) <= 80 for line in run("fleet", "ask", "nowhere").out.splitlines())
-    assert run("fleet", "ask", "nowhere", "--sql").out.count("/* ") == len(list_inputs)
+    assert run("fleet", "ask", "nowhere", "--sql").out.count("/* ") == len(questions)
 
 
 @each(

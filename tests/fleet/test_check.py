@@ -298,11 +298,11 @@ def test_a_capture_says_when_and_where_it_was_taken(client: Any, tmp_path: Path)
 
 
 def test_a_list_names_inputs(tmp_path: Path) -> None:
-    list_inputs = tmp_path / "list.txt"
-    list_inputs.write_text(f"# captures\n\n{SMALL}/6.1-lpm.dtb.gz\n")
+    names = tmp_path / "list.txt"
+    names.write_text(f"# captures\n\n{SMALL}/6.1-lpm.dtb.gz\n")
     from drmemctl.fleet.listing import urls_of
 
-    assert list(urls_of(str(list_inputs))) == [f"{SMALL}/6.1-lpm.dtb.gz"]
+    assert list(urls_of(str(names))) == [f"{SMALL}/6.1-lpm.dtb.gz"]
     with pytest.raises(DrmemctlError, match="cannot be read: No such file"):
         list(urls_of(str(tmp_path / "absent")))
 
@@ -323,6 +323,20 @@ def test_what_cannot_be_done_is_said(arguments: Sequence[str], code: int, said: 
     outcome = run("fleet", "check", *arguments, "-o", tmp_path / "fleet")
     assert outcome.code == code
     assert said in outcome.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [("check",), ("simulate", "--random", "1", "--kernel", "6.1")])
+def test_a_working_directory_that_is_gone_is_named(
+    arguments: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    command, *options = arguments
+    outcome = run("fleet", command, SMALL / "6.1-lpm.dtb.gz", *options, "-o", tmp_path / "out")
+    assert (outcome.code, outcome.out) == (3, "")
+    assert outcome.err.startswith("drmemctl: the working directory is gone")
 
 
 def test_a_data_set_that_cannot_be_written_is_said(tmp_path: Path) -> None:

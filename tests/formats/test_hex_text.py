@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError, LimitError
-from drmemctl.formats.hex_text import is_text, parse_hex, text_of
+from drmemctl.formats.hex_text import parse_hex, text_of
 
 DATA = bytes(range(256)) + bytes(100) + b"end"
 
@@ -32,7 +32,7 @@ DATA = bytes(range(256)) + bytes(100) + b"end"
     ],
 )
 def test_every_form_gives_the_same_bytes(text: str) -> None:
-    assert is_text(text.encode())
+    assert text_of(text.encode()) == text
     assert parse_hex(text) == bytes(range(8))
 
 
@@ -142,16 +142,16 @@ def test_a_star_cannot_fill_the_memory() -> None:
 
 
 def test_work_areas_are_no_text() -> None:
-    assert not is_text(bytes(4))
-    assert is_text("dies ist kein Hex, schön".encode())
-    assert is_text("dies ist kein Hex, schön".encode("latin-1"))
+    assert text_of(bytes(4)) is None
+    for encoding in ("utf-8", "latin-1"):
+        assert text_of("dies ist kein Hex, schön".encode(encoding)) == "dies ist kein Hex, schön"
     assert text_of("00 01".encode("utf-16")) == text_of(b"\xef\xbb\xbf00 01") == "00 01"
-    assert not is_text(b"\xff\xfe\x00\xd8")
-    assert not is_text("schön".encode("latin-1"))
-    assert not is_text(bytes(range(0x80, 0x100)))
-    assert not is_text(b"")
-    assert is_text(b" ~\t\r\n\f")
-    assert not any(is_text(b"00" + bytes([byte])) for byte in (0x0B, 0x1F, 0x7F, 0x80))
+    assert text_of(b"\xff\xfe\x00\xd8") is None
+    assert text_of("schön".encode("latin-1")) is None
+    assert text_of(bytes(range(0x80, 0x100))) is None
+    assert text_of(b"") is None
+    assert text_of(b" ~\t\r\n\f") == " ~\t\r\n\f"
+    assert [text_of(b"00" + bytes([byte])) for byte in (0x0B, 0x1F, 0x7F, 0x80)] == [None] * 4
 
 
 @given(st.text(alphabet="0123456789abcdefx:*|, \n.g#>", max_size=200))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import struct
+import time
 
 from drmemctl.formats.symbols import decode_symbols
 from tests.cases import each
@@ -13,11 +14,15 @@ NAMES = ("of_root", "drmem_info")
 AT = 0xC000_0000_0200_0000
 
 
-def vmlinux(order: str = "<", **addresses: int) -> bytes:
-    """Return an ELF file with these symbols: header, texts, table, headers of three sections."""
-    texts = b"\0other_of_root\0" + b"".join(name.encode() + b"\0" for name in addresses)
+def vmlinux(order: str = "<", *, shared: bool = False, **addresses: int) -> bytes:
+    """Return an ELF file with these symbols: header, texts, table, headers of three sections.
+
+    `shared` has each name be the end of another one, as ld writes them.
+    """
+    before = b"other_" if shared else b""
+    texts = b"\0other_of_root\0" + b"".join(before + name.encode() + b"\0" for name in addresses)
     table = bytes(24) + b"".join(
-        struct.pack(order + "IBBHQQ", texts.index(b"\0" + name.encode() + b"\0") + 1, 0x11, 0, 1, address, 8)
+        struct.pack(order + "IBBHQQ", texts.rindex(name.encode() + b"\0"), 0x11, 0, 1, address, 8)
         for name, address in addresses.items()
     )
     at = 64 + len(texts) + len(table)
@@ -33,6 +38,20 @@ def vmlinux(order: str = "<", **addresses: int) -> bytes:
 def test_symbols_of_an_elf_file(order: str) -> None:
     data = vmlinux(order, of_root=AT, unrelated=1, drmem_info=AT + 8)
     assert decode_symbols(data, NAMES) == {"of_root": AT, "drmem_info": AT + 8}
+
+
+def test_a_name_may_be_the_end_of_another() -> None:
+    data = vmlinux(shared=True, of_root=AT, drmem_info=AT + 8)
+    assert decode_symbols(data, NAMES) == {"of_root": AT, "drmem_info": AT + 8}
+
+
+def test_texts_without_an_end_take_no_long_time() -> None:
+    data = vmlinux(of_root=AT)
+    texts = (b"of_root." * (1 << 15)) + b"-\0"
+    sections = data[-192:-64] + struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, len(data), len(texts), 0, 0, 1, 0)
+    began = time.process_time()
+    assert decode_symbols(data[:-192] + sections + texts, NAMES) == {}
+    assert time.process_time() - began < 1
 
 
 def test_symbols_of_a_system_map() -> None:

@@ -43,7 +43,7 @@ memory blocks of 256 MiB: 4 on node 0, 4 on node 1
     pseries-hotplug-mem: Attempting to hot-add 2 LMB(s) at index 80000008
     pseries-hotplug-mem: Memory at 80000000 (drc index 80000008) was hot-added
     pseries-hotplug-mem: Memory at 90000000 (drc index 80000009) was hot-added
-  0x80000000-0x9fffffff  2 LMBs  aa unset -> 1 (node 1)  free -> assigned
+  0x080000000-0x09fffffff  2 LMBs  aa unset -> 1 (node 1)  free -> assigned
   memory blocks 8-9 added on node 1
 [2] firmware /ibm,dynamic-reconfiguration-memory ibm,associativity-lookup-a...: ok
   lookup arrays: [0] <0> -> <2>, [2] <0> added
@@ -51,31 +51,31 @@ memory blocks of 256 MiB: 4 on node 0, 4 on node 1
 """
 
 STALE = """\
-  0x80000000-0x8fffffff  1 LMB  aa 1 -> 0 (node 1 -> 2)  tree only
+  0x080000000-0x08fffffff  1 LMB  aa 1 -> 0 (node 1 -> 2)  tree only
 [4] plug 0x8000000a 1 node 0: ok
     pseries-hotplug-mem: Attempting to hot-add 1 LMB(s) at index 8000000a
     pseries-hotplug-mem: Memory at a0000000 (drc index 8000000a) was hot-added
-  0x80000000-0x8fffffff  1 LMB  aa 0 -> 1 (node 2 -> 1)  written back
-  0xa0000000-0xafffffff  1 LMB  aa unset -> 2 (node 0)  free -> assigned
+  0x080000000-0x08fffffff  1 LMB  aa 0 -> 1 (node 2 -> 1)  written back
+  0x0a0000000-0x0afffffff  1 LMB  aa unset -> 2 (node 0)  free -> assigned
   memory block 10 added on node 0
 [5] dlpar memory remove count 1: ok
     pseries-hotplug-mem: Attempting to hot-remove 1 LMB(s)
     pseries-hotplug-mem: Memory at 80000000 was hot-removed
-  0x80000000-0x8fffffff  1 LMB  aa 1 -> unset (node 1)  assigned -> free
+  0x080000000-0x08fffffff  1 LMB  aa 1 -> unset (node 1)  assigned -> free
   memory block 8 removed from node 1
 """
 
 SYNCHRONISED = """\
-  0x80000000-0x8fffffff  1 LMB  aa 1 -> 0 (node 1 -> 2)
+  0x080000000-0x08fffffff  1 LMB  aa 1 -> 0 (node 1 -> 2)
 [4] plug 0x8000000a 1 node 0: ok
     pseries-hotplug-mem: Attempting to hot-add 1 LMB(s) at index 8000000a
     pseries-hotplug-mem: Memory at a0000000 (drc index 8000000a) was hot-added
-  0xa0000000-0xafffffff  1 LMB  aa unset -> 2 (node 0)  free -> assigned
+  0x0a0000000-0x0afffffff  1 LMB  aa unset -> 2 (node 0)  free -> assigned
   memory block 10 added on node 0
 [5] dlpar memory remove count 1: ok
     pseries-hotplug-mem: Attempting to hot-remove 1 LMB(s)
     pseries-hotplug-mem: Memory at 80000000 was hot-removed
-  0x80000000-0x8fffffff  1 LMB  aa 0 -> unset (node 2)  assigned -> free
+  0x080000000-0x08fffffff  1 LMB  aa 0 -> unset (node 2)  assigned -> free
   memory block 8 removed from node 1
 """
 
@@ -92,7 +92,7 @@ def test_the_verdict_says_what_the_next_flush_would_change() -> None:
     text = shown(MIGRATION[:3], "5.10")
     assert text.endswith(
         "the next flush would change what the tree says:\n"
-        "  0x80000000-0x8fffffff  1 LMB  aa 0 -> 1 (node 2 -> 1)\n"
+        "  0x080000000-0x08fffffff  1 LMB  aa 0 -> 1 (node 2 -> 1)\n"
     )
     assert "next flush" not in shown(MIGRATION[:3], "6.1")
 
@@ -156,7 +156,7 @@ def test_an_oops_is_named_as_the_outcome() -> None:
 def test_verbose_adds_drc_indexes_and_shows_steps_whole() -> None:
     text = shown(MIGRATION[:3], "5.10", verbose=True)
     assert MIGRATION[2] in text
-    assert "  0x80000000-0x9fffffff  2 LMBs  DRC 0x80000008-0x80000009  aa unset -> 1" in text
+    assert "  0x080000000-0x09fffffff  2 LMBs  DRC 0x80000008-0x80000009  aa unset -> 1" in text
 
 
 @pytest.mark.parametrize(

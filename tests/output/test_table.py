@@ -128,6 +128,12 @@ def test_a_last_column_of_prose_goes_on_below_itself(capsys: pytest.CaptureFixtu
     )
 
 
+def test_a_last_column_of_blanks_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = (Column("name"), Column("value", prose=True))
+    show_table(Screen(terminal=True, width=40), columns, iter([("model", " " * 90), ("a", "b")]))
+    assert capsys.readouterr().out == "name   value\nmodel" + " " * 34 + "…\na      b\n"
+
+
 def test_a_pipe_gets_every_column(capsys: pytest.CaptureFixture[str]) -> None:
     rows: list[Sequence[Cell]] = [("x" * 78, "1", "y")]
     assert shown(capsys, PIPE, rows) == "".join(lines(PIPE, rows))

@@ -6,7 +6,8 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,25 @@ class FakeStub:
     Attributes:
         seen: what the kernel got: (function, value returned).
         stops: addresses at which it was to stop when the connection ended.
+        commands: what it was told.
+
+    `nonsense` returns what it sends in place of an answer to a command, None for the answer.
 
     """
 
-    def __init__(self, path: Path, *, handles: bool = False, phandle: int = 0x1234) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        handles: bool = False,
+        phandle: int = 0x1234,
+        nonsense: Callable[[str], bytes | None] = lambda _command: None,
+    ) -> None:
         self.seen: list[tuple[str, int]] = []
         self.areas: list[bytes] = []
         self.stops: set[int] = set()
+        self.commands: list[str] = []
+        self._nonsense = nonsense
         self._registers = dict.fromkeys(range(71), 0)
         self._memory: dict[int, bytes] = {}
         self._handles, self._phandle = handles, phandle
@@ -115,7 +128,7 @@ class FakeStub:
     def _serve(self) -> None:
         with self._server:
             connection, _ = self._server.accept()
-        with connection, connection.makefile("rwb", buffering=0) as stream:
+        with connection, connection.makefile("rwb", buffering=0) as stream, suppress(OSError):
             self._talk(stream)
 
     def _talk(self, stream: Any) -> None:
@@ -130,9 +143,12 @@ class FakeStub:
             while (byte := stream.read(1)) != b"#":
                 packet += byte
             stream.read(2)
+            self.commands.append(packet.decode())
             stream.write(b"+")
-            answer = self._answer(packet.decode(), kernel)
-            if answer is not None:
+            nonsense = self._nonsense(packet.decode())
+            if nonsense is not None:
+                stream.write(nonsense)
+            elif packet != b"k" and (answer := self._answer(packet.decode(), kernel)) is not None:
                 self._put(stream, answer)
 
     @staticmethod

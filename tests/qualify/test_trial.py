@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.profiles import profile
 from drmemctl.qualify import recorder
 from drmemctl.qualify.connector_walk import WalkAnswer
@@ -30,8 +31,10 @@ from drmemctl.qualify.qemu_trial import answer_differences, qemu_trials
 from drmemctl.qualify.records import Record
 from drmemctl.qualify.trial import Difference, Trial, tried
 from drmemctl.simulate.steps.language import parse_script
+from tests.cases import each
 from tests.cli.running import run
-from tests.conftest import blob
+from tests.conftest import ROOT, blob
+from tests.qualify.fake_stub import ENTRIES, elf_with_symbols
 from tests.simulate.records import record, tree_of
 
 LPM = "captures/6.1-lpm"
@@ -115,6 +118,8 @@ def test_calls_that_were_not_made_are_a_difference() -> None:
     new["steps"][1]["asked"].pop()
     (found,) = record_differences(new, tree_of(name))
     assert (found.step, found.aspect, found.real) == (2, "calls", "nothing")
+    published = json.loads((ROOT / "docs/schemas/drmemctl.qualify-1.json").read_text())
+    assert found.aspect in published["$defs"]["difference"]["properties"]["aspect"]["enum"]
     assert found.simulated.startswith("update-properties 0x")
 
 
@@ -162,6 +167,33 @@ def test_a_kernel_that_differs_is_booted_again_for_fewer_steps(tmp_path: Path) -
     (result,) = tried(kernel, [Trial("a session", steps)], tries=5)
     assert result.differences[0].step == 5
     assert len(result.fewest) <= 5
+
+
+@each(
+    ("text", "message"),
+    [
+        ("no json", "no list of RTAS answers"),
+        ("{}", "no list of RTAS answers"),
+        ('[{"call": "update-nodes"}]', "no list of RTAS answers"),
+        ('[{"call": "update-nodes", "answer": "%s", "status": 0}]' % ("00" * 4097), "more than 4,096 bytes"),
+        (
+            '{"answers": [{"call":"","answer":"","status":0}],"homes":[{"cpu":0,"associativity":"00000000"}]}',
+            "can only get",
+        ),
+    ],
+)
+def test_answers_that_no_guest_can_get_are_told_before_it_boots(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "answers.json"
+    path.write_text(text)
+    with pytest.raises(DrmemctlError, match=message) as raised:
+        subject(tmp_path, record(LPM)).differences([f"migrate {path}"], "mine")
+    assert raised.value.source == str(path)
+
+
+@each("step", ["drmgr -c mem -a -q 1", "kexec file"])
+def test_what_a_guest_cannot_do_is_told_before_it_boots(step: str, tmp_path: Path) -> None:
+    with pytest.raises(DrmemctlError, match="no step for a guest"):
+        subject(tmp_path, record(LPM)).differences([step], "mine")
 
 
 def test_random_steps_are_steps_and_the_same_again(tmp_path: Path) -> None:
@@ -239,6 +271,19 @@ def test_the_command_is_content_where_nothing_differs(tmp_path: Path) -> None:
     assert run("qualify", "--qemu", QEMU, "--trials", "1", "--random", "3", "-o", tmp_path).out.endswith(
         "all as simulated\n"
     )
+
+
+@pytest.mark.parametrize(("symbols", "is_told"), [({}, True), (ENTRIES, False)])
+def test_a_kernel_that_is_not_migrated_is_told(
+    symbols: dict[str, int], is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drmemctl.cli.qualify._kernel", lambda *_: Fake(()))
+    monkeypatch.setattr("drmemctl.qualify.qtest.version_of", lambda _qemu: (9, 9))
+    monkeypatch.setattr("drmemctl.qualify.kernel_trial.kernel_trials", lambda *_: ())
+    vmlinux = tmp_path / "vmlinux"
+    vmlinux.write_bytes(elf_with_symbols(of=symbols))
+    outcome = run("qualify", "--vmlinux", vmlinux, "-o", tmp_path)
+    assert (outcome.code, "the kernel is not migrated" in outcome.err) == (0, is_told)
 
 
 @pytest.mark.parametrize(

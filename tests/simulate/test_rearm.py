@@ -11,12 +11,14 @@ import pytest
 
 from drmemctl.kernel.kdump import CrashMemory
 from drmemctl.kernel.kexec_load import Route
+from drmemctl.simulate.memory_events import MemoryEvents
 from drmemctl.simulate.rearm import KeptBy, Rearm
 from drmemctl.simulate.session import Session, simulate
 from drmemctl.tree.node import Tree
 from tests.cli.running import run
 from tests.conftest import FIXTURES
 from tests.kernel.partitions import LMB, lmbs, tree
+from tests.simulate.records import tree_of
 
 BEFORE = FIXTURES / "races" / "before.dts"
 TREE = tree(lmbs(2, 4, 1, 8), lmbs(6, 6))
@@ -153,6 +155,28 @@ def test_a_block_that_was_offline_goes_without_an_event() -> None:
     assert [span.drc_index for span in rearm.stale] == [0x80000005]
     assert (rearm.needed, rearm.events) == (True, 2)
     assert not rearmed("7.2", *steps, "dlpar memory add index 0x80000007").needed
+
+
+def test_the_last_event_found_what_went_quietly_after_it() -> None:
+    steps = ("offline 4", "offline 5", "online 5", "dlpar memory remove index 0x80000004")
+    events = MemoryEvents.of(session_on(TREE, "7.2", *steps).simulation)
+    assert [(region.base // LMB, region.end // LMB) for region in events.regions()] == [(0, 2), (2, 6)]
+    assert [span.drc_index for span in events.went_quietly] == [0x80000004]
+
+
+def test_a_reboot_after_the_hypervisor_has_aborted_boots_nothing() -> None:
+    isolate = "rtas set-indicator 9001 0x80000005 1"
+    abort = (
+        "rtas set-indicator 9003 0x80000005 1",
+        isolate,
+        "detach 0x80000004 3",
+        isolate,
+        "detach 0x80000004 3",
+    )
+    steps = ("plug 0x80000009 1 node 0", "attach 0x80000004 3", *abort, "reboot")
+    session = simulate(tree_of("trees/v2-empty"), steps, kernel="6.1", findings=False, traced=True)
+    assert session.done[-1].note == "the hypervisor has aborted"
+    assert Rearm.of_crash_kernel(session, Route.FILE).events == 1
 
 
 def test_the_range_behind_the_crash_kernel_begins_where_that_ends() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from time import process_time
 
 import pytest
@@ -17,7 +18,8 @@ from drmemctl.tree.source import load
 from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
-from tests.kernel.partitions import DRC, LMB, lmbs, tree, u32
+from tests.kernel.partitions import DRC, LMB, drmem_node, lmbs, memory_node, tree, u32
+from tests.live_roots import make_root, states, write
 
 TREES = [path for path in fixture_trees() if "vmcores" not in str(path)]
 
@@ -50,6 +52,22 @@ def test_memory_in_the_movable_zone_leaves() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cmdline", "kernel", "leaves"),
+    [
+        ("movablecore=1G crashkernel=64M,cma", "6.18", "yes"),
+        ("movablecore=1G crashkernel=64M,cma", "6.19", "perhaps"),
+        ("movablecore=1G crashkernel=64M", "6.19", "yes"),
+        ("movable_node crashkernel=64M,cma", "6.19", "yes"),
+    ],
+)
+def test_movable_memory_may_be_lent_by_the_crash_kernel(cmdline: str, kernel: str, leaves: str) -> None:
+    """has_unmovable_pages of 7.2 returns a page of CMA before it asks for ZONE_MOVABLE."""
+    (part,) = removable(tree(lmbs(2, 4, 0, 0x108)), kernel=kernel, cmdline=cmdline).parts
+    assert (part.zone, part.leaves.value) == ("Movable", leaves)
+    assert any("crashkernel=SIZE,cma" in reason for reason in part.reasons) == (leaves == "perhaps")
+
+
+@pytest.mark.parametrize(
     ("cmdline", "zone"),
     [("memhp_default_state=online_movable", "Movable"), ("movable_node", "Movable"), ("quiet", "Normal")],
 )
@@ -70,9 +88,40 @@ def test_what_is_reserved_does_not_leave() -> None:
     ]
 
 
+@pytest.mark.parametrize("kernel", ["5.4", "latest"])
+def test_the_first_lmb_holds_the_kernel(kernel: str) -> None:
+    """early_init_devtree reserves the image at PHYSICAL_START; reserve_kdump_trampoline what is below another."""
+    partition = tree(memory=[memory_node(0, LMB)], more=[drmem_node([lmbs(0, 4, 0, 8)])])
+    assert said(removable(partition, kernel=kernel)) == [
+        (0, 1, "no", "memory of the kernel is in it"),
+        (1, 3, "perhaps", NORMAL),
+    ]
+    simulation = Simulation(partition, kernel, "powervm")
+    assert not simulation.run("offline 0").ok
+    assert not simulation.run("dlpar memory remove index 0x80000000").ok
+    assert not simulation.run("dlpar memory remove count 4").ok
+    assert simulation.run("dlpar memory remove count 3").ok
+
+
 def test_what_a_dump_needs_does_not_leave() -> None:
     found = removable(tree(lmbs(2, 6, 1, 8)), cmdline="fadump=on")
     assert said(found) == [(2, 1, "no", "kept for a firmware-assisted dump"), (3, 5, "perhaps", NORMAL)]
+
+
+def test_a_block_that_is_not_all_system_ram_does_not_go_offline(tmp_path: Path) -> None:
+    """offline_pages counts pages of System RAM: a block with a part of another kind has holes, EINVAL."""
+    root = make_root(tmp_path, "captures/6.1-memblock", states("captures/6.1-memblock")[0])
+    lines = ("0-57ffffff : System RAM", "58000000-5fffffff : Persistent Memory", "60000000-9fffffff : System RAM")
+    write(root / "proc/iomem", "".join(f"{line}\n" for line in lines))
+    simulation = Simulation(load(str(root)))
+    found = Removable.of(simulation)
+    assert {first: reason for first, _, leaves, reason in said(found) if leaves == "no"} == {
+        5: "its memory block has persistent memory, too"
+    }
+    result = simulation.run("offline 5")
+    assert (result.ok, result.errno) == (False, "EINVAL")
+    assert simulation.run("dlpar memory remove index 0x80000005").errno == "EINVAL"
+    assert simulation.run("dlpar memory remove index 0x80000006").ok
 
 
 def test_what_cannot_be_moved_does_not_leave_unless_it_is_offline() -> None:
@@ -110,6 +159,16 @@ def test_pages_of_an_offline_block_are_reserved_in_some_kernels(kernel: str) -> 
         if is_refused:
             assert simulation.run("online 4").ok
             assert simulation.run(f"dlpar memory remove {request}").ok, request
+
+
+@pytest.mark.parametrize("kernel", ["5.4", "5.10", "latest"])
+@pytest.mark.parametrize("size", [LMB, LMB // 2])
+def test_that_a_memory_node_has_it_as_well_keeps_nothing(size: int, kernel: str) -> None:
+    """lmb_is_removable, offline_pages and try_remove_memory of 5.10 and 7.2 do not ask where memory came from."""
+    partition = tree(lmbs(2, 4, 0, 8), memory=[memory_node(0, 2 * LMB), memory_node(3 * LMB, size)])
+    assert said(removable(partition, kernel=kernel)) == [(2, 4, "perhaps", NORMAL)]
+    simulation = Simulation(partition, kernel, "powervm")
+    assert simulation.run("dlpar memory remove index 0x80000003").ok
 
 
 def test_lmbs_without_memory_blocks_do_not_leave() -> None:

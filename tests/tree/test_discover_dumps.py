@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 
 from drmemctl.check.inputs import find_inputs
-from drmemctl.tree.discover import Found, discover
+from drmemctl.tree.discover import InputPath, discover
 from tests.cli.running import run
 from tests.conftest import FIXTURES
 
@@ -43,8 +43,8 @@ def test_cores_of_processes_and_other_machines_are_passed_over(tmp_path: Path) -
     (tmp_path / "process").write_bytes(process[:65536])
     (tmp_path / "tree.dtb.gz").write_bytes((FIXTURES / "trees" / "v2-gap.dtb.gz").read_bytes())
     assert discover(str(tmp_path)) == [
-        Found(str(tmp_path / "process"), "core"),
-        Found(str(tmp_path / "tree.dtb.gz")),
+        InputPath(str(tmp_path / "process"), "core"),
+        InputPath(str(tmp_path / "tree.dtb.gz")),
     ]
     # What could be a dump and cannot be read as one is none.
     result = run("check", tmp_path, "--isolated")

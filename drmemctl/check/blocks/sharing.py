@@ -103,7 +103,7 @@ def _shared(block: BlockSpan, consequence: str) -> Violation:
     needs=("block-size",),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c dlpar_remove_lmb: one block, whatever is in it",
-        "LoPAR 2.9: LMBs begin at multiples of their size",
+        "LoPAR 2.9, ibm,dynamic-reconfiguration-memory: what cannot be reconfigured is in memory nodes",
     ),
 )
 def block_of_node_and_lmb(subject: Subject) -> Iterator[Violation]:

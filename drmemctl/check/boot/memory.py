@@ -32,7 +32,7 @@ _QEMU_OFFSET = 1 << 59
     needs=("block-size",),
     references=(
         "Linux arch/powerpc/mm/numa.c parse_numa_properties: memory nodes first, then LMBs",
-        "LoPAR 2.9: memory that can be reconfigured is in the drmem node, the rest in memory nodes",
+        "LoPAR 2.9, ibm,dynamic-reconfiguration-memory: what cannot be reconfigured is in memory nodes",
     ),
 )
 def assigned_in_memory_node(subject: Subject) -> Iterator[Violation]:

@@ -270,7 +270,7 @@ def _shift(index: int, name: bytes) -> int | None:
     needs=("lmb-size",),
     references=(
         "QEMU hw/ppc/spapr.c spapr_create_lmb_dr_connectors: 0x80000000 plus address / LMB size",
-        "LoPAR 2.9, Dynamic Reconfiguration Connectors: a DRC index is opaque",
+        "LoPAR 2.9, ibm,drc-indexes: a unique integer index for each connector",
     ),
 )
 def odd_indexes(subject: Subject) -> Iterator[Violation]:

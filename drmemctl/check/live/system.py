@@ -16,14 +16,12 @@ from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.kernel.cmdline import has_flag
 from drmemctl.kernel.sections import SECTION
 from drmemctl.model.intervals import Intervals, side_by_side
-from drmemctl.model.live_system import LiveSystem
+from drmemctl.model.live_system import PERSISTENT_MEMORY, SYSTEM_RAM, LiveSystem
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.numa import NumaLayout
 from drmemctl.model.run import is_assigned
 from drmemctl.wording import range_text
 
-_SYSTEM_RAM = "System RAM"
-_PERSISTENT = "Persistent Memory"
 _MOVABLE = "Movable"
 
 
@@ -151,7 +149,7 @@ def live_resources(subject: Subject) -> Iterator[Violation]:
         Reboot before a dump is needed.
     """
     system = system_of(subject)
-    memory = _spans(system, _SYSTEM_RAM).disjoint()
+    memory = system.spans(SYSTEM_RAM).disjoint()
     if not memory:
         return
     size = system.block_size or 0
@@ -164,14 +162,6 @@ def live_resources(subject: Subject) -> Iterator[Violation]:
         if is_lost and system.blocks[number].state == ONLINE:
             message = "an online memory block, but no System RAM in /proc/iomem"
             yield Violation(f"{range_text(start, count)}: {message}")
-
-
-def _spans(system: LiveSystem, name: str) -> Intervals:
-    spans = Intervals()
-    for position, resource in enumerate(system.resources):
-        if resource.name.startswith(name):
-            spans.add(resource.base, resource.last - resource.base + 1, position)
-    return spans
 
 
 def _block_spans(system: LiveSystem) -> Intervals:
@@ -213,10 +203,10 @@ def shared_sections(subject: Subject) -> Iterator[Violation]:
     system = system_of(subject)
     lmbs = spans_of_addresses(subject.table, is_assigned).disjoint() if subject.has_lmbs else Intervals()
     memory = Intervals()
-    for start, last, owner in chain(_spans(system, _SYSTEM_RAM), lmbs):
+    for start, last, owner in chain(system.spans(SYSTEM_RAM), lmbs):
         memory.add(start, last - start + 1, owner)
     memory = memory.disjoint()
-    persistent = _spans(system, _PERSISTENT)
+    persistent = system.spans(PERSISTENT_MEMORY)
     for section in sorted({edge // SECTION for start, last, _ in persistent for edge in (start, last) if edge}):
         if memory.first_in(section * SECTION, SECTION) is not None:
             yield Violation(f"the section at {section * SECTION:#x} has both")

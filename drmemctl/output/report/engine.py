@@ -12,8 +12,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from drmemctl.check.finding import Finding
-from drmemctl.output.check import addresses, place_and_offset, range_text, ranges_left_out
+from drmemctl.output.check import addresses, further_ranges, place_and_offset, range_text
 from drmemctl.output.findings import message, step_words
 
 _RANGES = 12
@@ -39,18 +38,13 @@ def environment() -> Environment:
     templates.filters.update(
         addresses=addresses,
         message=message,
-        more_ranges=_more_ranges,
+        more_ranges=lambda finding: "".join(further_ranges(finding, _RANGES)),
         place=place_and_offset,
         range_text=range_text,
         ranges=lambda finding: finding.lmbs[:_RANGES],
         step_words=step_words,
     )
     return templates
-
-
-def _more_ranges(finding: Finding) -> str:
-    hidden = len(finding.lmbs[_RANGES:]) + finding.ranges_left_out
-    return ranges_left_out(hidden) if hidden else ""
 
 
 def rendered(template: str, **values: Any) -> str:

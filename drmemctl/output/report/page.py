@@ -108,13 +108,13 @@ class LmbPart(NamedTuple):
     Attributes:
         table: its first rows.
         data: all rows, for the page's script.
-        left_out: the words about rows that are not even there.
+        cut_note: the words about rows that are not even there.
 
     """
 
     table: HtmlTable
     data: dict[str, Any]
-    left_out: str
+    cut_note: str
 
 
 def _lmbs(judged: JudgedTree, tables: Tables) -> LmbPart | None:

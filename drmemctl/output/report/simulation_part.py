@@ -111,7 +111,7 @@ def _rules(session: Session) -> list[str]:
 
 def _card(session: Session, position: int, names: Mapping[str, str]) -> Card:
     result = session.done[position]
-    left_out = len(result.findings) - _LINES
+    omitted = len(result.findings) - _LINES
     notes = [safe(_renamed(result.note, names), 2000)] * bool(result.note)
     return Card(
         position + 1,
@@ -122,7 +122,7 @@ def _card(session: Session, position: int, names: Mapping[str, str]) -> Card:
         _first((safe(line, 2000) for line in result.log), len(result.log)),
         tuple(_lines(changes(_PLAIN, result, Detail()))),
         result.findings[:_LINES],
-        f"{count_of(left_out, 'more finding')}: drmemctl simulate shows them" if left_out > 0 else "",
+        f"{count_of(omitted, 'more finding')}: drmemctl simulate shows them" if omitted > 0 else "",
         _trace(result),
     )
 
