@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.cli.running import on_terminal, process, run
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, ROOT
 
 RACES = FIXTURES / "races"
 BEFORE = str(RACES / "before.dts")
@@ -93,9 +93,10 @@ def test_a_bound_is_told_on_top() -> None:
 def test_on_a_terminal_columns_fit_and_nothing_is_cut(
     width: int, more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A path cannot be broken, and the one to a checkout may be wider than the screen: the files are named from here.
-    monkeypatch.chdir(RACES)
-    command = ("explore", "before.dts", "--thread", "lpm after.dts", "--thread", FLUSH, *more, "--show", "1")
+    # A path cannot be broken, and that of a checkout may be wider than the screen: files are named from there.
+    monkeypatch.chdir(ROOT)
+    before, after = (str((RACES / name).relative_to(ROOT)) for name in ("before.dts", "after.dts"))
+    command = ("explore", before, "--thread", f"lpm {after}", "--thread", FLUSH, *more, "--show", "1")
     shown = on_terminal(*command, COLUMNS=str(width), NO_COLOR="1").decode()
     on_screen, in_pipe = (text.split("switches")[1].split("outcome")[0] for text in (shown, run(*command).out))
     assert max(map(len, on_screen.splitlines())) <= width
