@@ -23,6 +23,7 @@ class AffectedLmbs:
     """The LMBs that break a rule.
 
     Attributes:
+        subject: whose they are.
         runs: the first `MAX_RUNS` runs of them.
         n_lmbs: how many LMBs they are in all.
         n_runs: in how many runs.
@@ -30,9 +31,10 @@ class AffectedLmbs:
 
     """
 
-    __slots__ = ("n_lmbs", "n_runs", "property", "runs")
+    __slots__ = ("n_lmbs", "n_runs", "property", "runs", "subject")
 
-    def __init__(self, runs: Iterable[Run] = (), property: str = "") -> None:
+    def __init__(self, subject: Subject, runs: Iterable[Run] = (), property: str = "") -> None:
+        self.subject = subject
         self.property = property
         self.runs: list[Run] = []
         self.n_lmbs = 0
@@ -67,8 +69,8 @@ class AffectedLmbs:
 
     @property
     def first(self) -> str:
-        """Where the first one is: `0x40000000 (DRC 0x80000004)`."""
-        return place(self.runs[0])
+        """Where the first one is: `0x040000000 (DRC 0x80000004)`."""
+        return place(self.subject, self.runs[0])
 
     def violation(self, message: str) -> Violation:
         """Return the violation about them."""
@@ -79,16 +81,16 @@ class AffectedLmbs:
 
 def for_lmbs(subject: Subject, runs: Iterable[Run] = ()) -> AffectedLmbs:
     """Return runs of a tree that break a rule, to be reported at the property that gives its LMBs."""
-    return AffectedLmbs(runs, subject.table.property_name)
+    return AffectedLmbs(subject, runs, subject.table.property_name)
 
 
 class LmbsByReason(Generic[_Reason]):
     """The LMBs that break a rule, by the reason why; what is beyond `MAX_VIOLATIONS` reasons counts as one."""
 
-    def __init__(self, property: str) -> None:
-        self._property = property
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
         self._by_reason: dict[_Reason, AffectedLmbs] = {}
-        self._beyond = AffectedLmbs(property=property)
+        self._beyond = for_lmbs(subject)
 
     def add(self, reason: _Reason, run: Run) -> None:
         """Count LMBs that break the rule for this reason."""
@@ -97,7 +99,7 @@ class LmbsByReason(Generic[_Reason]):
             if len(self._by_reason) >= MAX_VIOLATIONS - 1:
                 lmbs = self._beyond
             else:
-                lmbs = self._by_reason[reason] = AffectedLmbs(property=self._property)
+                lmbs = self._by_reason[reason] = for_lmbs(self._subject)
         lmbs.add(run)
 
     def violations(self, message: Callable[[_Reason, AffectedLmbs], str]) -> Iterator[Violation]:
@@ -110,9 +112,9 @@ class LmbsByReason(Generic[_Reason]):
             )
 
 
-def place(run: Run) -> str:
-    """Return where a run begins: `0x40000000 (DRC 0x80000004)`."""
-    return f"{run.base:#x} (DRC {run.drc_index:#x})"
+def place(subject: Subject, run: Run) -> str:
+    """Return where a run begins: `0x040000000 (DRC 0x80000004)`."""
+    return f"{subject.address(run.base)} (DRC {run.drc_index:#x})"
 
 
 @per_subject

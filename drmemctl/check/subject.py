@@ -196,6 +196,10 @@ class Subject:
         """Hex digits to which the addresses of LMBs are padded."""
         return self.table.address_digits
 
+    def address(self, address: int) -> str:
+        """Return an address as all outputs about this partition have it."""
+        return f"{address:#0{self.address_digits + len('0x')}x}"
+
     @property
     def entries(self) -> Entries:
         """The property as it is encoded; `NotInTreeError` where there is none."""

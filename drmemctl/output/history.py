@@ -108,19 +108,21 @@ def _evidence(value: PastValue) -> Iterator[str]:
         counts = ((came, "added"), (went, "removed"), (again, "taken out and added again"))
         requests = [f"{count_of(number, 'LMB')} {done}" for number, done in counts if number]
         yield f"as the kernel writes its array, with {' and '.join(requests) or 'no LMB added or removed'}"
+    digits = 0 if value.change is None else value.change.address_digits
     for old, new in written.undone[:_UNDONE]:
-        yield f"took back what {value.number - 1} said of {_undone_text(old, new)}"
+        yield f"took back what {value.number - 1} said of {_undone_text(old, new, digits)}"
     if len(written.undone) > _UNDONE:
         yield f"and {count_of(len(written.undone) - _UNDONE, 'more range')} taken back"
 
 
-def _undone_text(old: Run, new: Run) -> str:
+def _undone_text(old: Run, new: Run, digits: int) -> str:
     changes = []
     if old.aa_index != new.aa_index:
         changes.append(f"aa_index {_aa(old.aa_index)} is {_aa(new.aa_index)} again")
     if old.flags != new.flags:
         changes.append(f"flags {old.flags:#x} are {new.flags:#x} again")
-    lmbs = f"{count_of(new.lmbs, 'LMB')} at {new.base:#x} (DRC {drc_range(new.drc_index, new.lmbs)})"
+    address = f"{new.base:#0{digits + len('0x')}x}"
+    lmbs = f"{count_of(new.lmbs, 'LMB')} at {address} (DRC {drc_range(new.drc_index, new.lmbs)})"
     return f"{lmbs}: {', '.join(changes)}"
 
 

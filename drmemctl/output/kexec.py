@@ -42,7 +42,7 @@ def show_kexec(screen: Screen, view: CrashKernel, format: str) -> None:
     if view.findings:
         screen.write("" if in_vain else "\n")
         screen.write_text(finding_lines(screen, view.findings))
-    screen.write_text((*cma_lines(view.cma), *rearm_lines(view.rearm)))
+    screen.write_text((*cma_lines(view.cma), *rearm_lines(view.rearm, view.kernel.table)))
 
 
 def _show_json(screen: Screen, view: CrashKernel) -> None:

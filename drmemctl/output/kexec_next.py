@@ -43,7 +43,7 @@ def show_next(screen: Screen, view: NextKernel, format: str) -> None:
     if view.findings:
         screen.write("\n")
         screen.write_text(finding_lines(screen, view.findings))
-    screen.write_text(rearm_lines(view.rearm))
+    screen.write_text(rearm_lines(view.rearm, view.kernel.table))
 
 
 def _record(entry: HandedLmbs) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from drmemctl.formats.plain import record
 from drmemctl.kernel.crash_cma import CONSEQUENCES, CrashCma
+from drmemctl.model.drmem import LmbTable
 from drmemctl.simulate.memory_events import LmbSpan
 from drmemctl.simulate.rearm import Rearm
 from drmemctl.wording import count_of, size_text
@@ -15,18 +16,19 @@ from drmemctl.wording import count_of, size_text
 _LISTS = ("came", "went", "lacks", "stale")
 
 
-def rearm_lines(rearm: Rearm | None) -> Iterator[str]:
-    """Yield the lines that say it; none without steps."""
+def rearm_lines(rearm: Rearm | None, table: LmbTable) -> Iterator[str]:
+    """Yield the lines that say it of a partition with these LMBs; none without steps."""
     if rearm is None:
         return
     yield "\n"
     yield f"arm again: {'yes, ' + rearm.command if rearm.needed else 'no'}\n"
     yield f"  {rearm.why}\n"
-    yield from _about(rearm.came, "came since then" + (", not in the dump" if rearm.lacks else ""))
+    width = table.address_digits + len("0x")
+    yield from _about(rearm.came, width, "came since then" + (", not in the dump" if rearm.lacks else ""))
     is_fatal = rearm.stale == rearm.went
-    yield from _about(rearm.went, "went since then" + (_STILL_DUMPED if is_fatal else ""))
+    yield from _about(rearm.went, width, "went since then" + (_STILL_DUMPED if is_fatal else ""))
     if not is_fatal:
-        yield from _about(rearm.stale, "gone" + _STILL_DUMPED)
+        yield from _about(rearm.stale, width, "gone" + _STILL_DUMPED)
     has = "is not there" if rearm.flag_value is None else f"reads {rearm.flag_value}"
     yield f"  {rearm.flag} {has}\n"
     yield from (f"  {note}\n" for note in rearm.notes)
@@ -35,10 +37,11 @@ def rearm_lines(rearm: Rearm | None) -> Iterator[str]:
 _STILL_DUMPED = ", still dumped: the dump may fail there"
 
 
-def _about(spans: Sequence[LmbSpan], words: str) -> Iterator[str]:
+def _about(spans: Sequence[LmbSpan], width: int, words: str) -> Iterator[str]:
     if spans:
         number = count_of(sum(span.lmbs for span in spans), "LMB")
-        yield f"  {number} {words}, first {spans[0].base:#x} (DRC {spans[0].drc_index:#010x})\n"
+        first = f"{spans[0].base:#0{width}x} (DRC {spans[0].drc_index:#010x})"
+        yield f"  {number} {words}, first {first}\n"
 
 
 def rearm_record(rearm: Rearm | None) -> dict[str, Any] | None:

@@ -50,7 +50,7 @@ def show_removable(screen: Screen, removable: Removable, format: str) -> None:
     if not removable.parts:
         return
     marks = _marks(removable.parts)
-    show_table(screen, COLUMNS, _rows(removable.parts, marks))
+    show_table(screen, COLUMNS, _rows(removable, marks))
     screen.write_text(f"{line}\n" for line in _lines_below(removable, marks))
 
 
@@ -78,13 +78,15 @@ def _marks(parts: Sequence[LmbRemovability]) -> dict[str, str]:
     return {reason: f"[{number}]" for number, reason in enumerate(reasons, 1)}
 
 
-def _rows(parts: Sequence[LmbRemovability], marks: dict[str, str]) -> Iterator[Sequence[Cell]]:
-    for part in parts:
+def _rows(removable: Removable, marks: dict[str, str]) -> Iterator[Sequence[Cell]]:
+    width = removable.address_digits + len("0x")
+    for part in removable.parts:
         node: Cell = "-" if part.node is None else (str(part.node), node_style(part.node))
         drc, zone = f"{part.run.drc_index:#x}", safe(part.zone, 12) or "-"
         why = " ".join(marks[reason] for reason in part.reasons)
         leaves = (part.leaves.value, _STYLES[part.leaves])
-        yield (f"{part.run.base:#x}", f"{part.run.lmbs:,}", drc, node, part.state or "-", zone, leaves, why)
+        address = f"{part.run.base:#0{width}x}"
+        yield (address, f"{part.run.lmbs:,}", drc, node, part.state or "-", zone, leaves, why)
 
 
 def _node_line(tally: NodeTally, lmb_size: int) -> str:

@@ -72,7 +72,8 @@ class Column(NamedTuple):
     Attributes:
         title: its heading.
         right: whether its cells are aligned to the right.
-        gives_way: where a terminal is too narrow, columns with the largest number are left out first; 0: never.
+        gives_way: where a terminal is too narrow, columns with the largest number are left out first, those in
+            which nothing changes before those with an arrow; 0: never.
         help: what is in it, for `--help`.
         in_bytes: whether it holds sizes, which `--bytes` prints as numbers.
         prose: whether it may go on in further lines (the last column), or be cut, where all columns that are
@@ -214,7 +215,8 @@ def _that_fit(width: int, columns: Sequence[Column], rows: Sequence[Sequence[Cel
     """Return the positions of the columns for which there is room, when the least important are left out."""
     widths = _widths(columns, rows)
     shown = list(range(len(columns)))
-    for position in sorted(shown, key=lambda position: -columns[position].gives_way):
+    changes = [any(ARROW in _text(row[position]) for row in rows) for position in shown]
+    for position in sorted(shown, key=lambda position: (changes[position], -columns[position].gives_way)):
         if sum(widths[position] for position in shown) + _APART * (len(shown) - 1) <= width:
             break
         if columns[position].gives_way:

@@ -65,6 +65,7 @@ class Removable:
     Attributes:
         kernel: the name of the kernel.
         lmb_size: bytes of an LMB, 0 where not known.
+        address_digits: hex digits to which the addresses of LMBs are padded.
         parts: the assigned LMBs, by whether they can leave and why not.
         nodes: how many can on each node, ascending; without memory blocks last.
         requests: what takes them: most of all by count, then by range.
@@ -73,6 +74,7 @@ class Removable:
 
     kernel: str
     lmb_size: int
+    address_digits: int
     parts: tuple[LmbRemovability, ...]
     nodes: tuple[NodeTally, ...]
     requests: tuple[RemovalRequest, ...]
@@ -86,7 +88,8 @@ class Removable:
         parts = () if kernel.dead else tuple(removability_judge(simulation).parts())
         nodes = tuple(_tallies(parts))
         requests = tuple(_requests(simulation, parts))
-        return cls(kernel.profile.name, kernel.table.lmb_size or 0, parts, nodes, requests)
+        table = kernel.table
+        return cls(kernel.profile.name, table.lmb_size or 0, table.address_digits, parts, nodes, requests)
 
 
 def removability_judge(simulation: Simulation) -> RemovabilityJudge:

@@ -219,7 +219,7 @@ def test_every_rule_of_the_family_has_both() -> None:
 def test_merged_sets_come_out_as_the_kernel_wrote_them(name: str) -> None:
     """In these runs 7.2 and 6.1 wrote 4 LMBs from 0x40000000 on, and kdump saw 0x60000000 for 0x80000000."""
     first, second = messages(fixture(name), "DRM015")
-    assert "0x80000000 (DRC 0x80000008) as 0x60000000 (DRC 0x80000006)" in first
+    assert "0x080000000 (DRC 0x80000008) as 0x060000000 (DRC 0x80000006)" in first
     assert "0x1c0000000 (DRC 0x8000001c) as 0x190000000 (DRC 0x80000019)" in second
     assert "corrupts the property" in first
     lmbs = next(item.lmbs for item in findings(fixture(name)) if item.rule == "DRM015")

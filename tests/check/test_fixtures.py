@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from drmemctl.check.finding import Severity
 from drmemctl.tree.source import load
 from tests.cases import each
 from tests.check.mutations import findings, fixture
+from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
+
+_ADDRESS = re.compile(r"0x[0-9a-f]+(?= \(DRC 0x)")
+_ADDRESS_IN_TABLE = re.compile(r"^0x[0-9a-f]+", re.MULTILINE)
 
 ERRORS = {
     "boot/aa-out-of-range": {"DRM030": "dies at boot"},
@@ -78,3 +83,14 @@ def test_only_deadly_trees_have_errors(path: Path) -> None:
     assert {item.rule for item in errors} == {*expected}
     for item in errors:
         assert expected[item.rule].replace("removes", "remove") in item.message.replace("removes", "remove")
+
+
+@each("name", sorted({*ERRORS, *REMARKS}))
+def test_messages_have_the_addresses_of_lmbs_as_the_table_of_lmbs_has_them(name: str) -> None:
+    tree = fixture(name)
+    said = [address for item in findings(tree) for address in _ADDRESS.findall(item.message)]
+    if not said:
+        return
+    path = next(path for path in fixture_trees() if tree_name(path) == name)
+    in_table = {len(address) for address in _ADDRESS_IN_TABLE.findall(run("lmb", path).out)}
+    assert {len(address) for address in said} == in_table

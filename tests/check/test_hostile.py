@@ -273,7 +273,8 @@ def test_limited_says_how_many_there_are(count: int) -> None:
 
 
 def test_found_counts_all_and_lists_some() -> None:
-    found = AffectedLmbs(Run(n << 29, 3, n, 0, 0) for n in range(MAX_RUNS + 5))
+    subject = Subject(fixture(PLUGGED))
+    found = AffectedLmbs(subject, (Run(n << 29, 3, n, 0, 0) for n in range(MAX_RUNS + 5)))
     assert (found.n_lmbs, found.n_runs, len(found.runs)) == (3 * (MAX_RUNS + 5), MAX_RUNS + 5, MAX_RUNS)
-    assert AffectedLmbs([Run(0, 1, 0, 0, 0)]).are == "1 LMB is"
+    assert AffectedLmbs(subject, [Run(0, 1, 0, 0, 0)]).are == "1 LMB is"
     assert table(fixture(PLUGGED)).n_lmbs == 32

@@ -226,7 +226,7 @@ def test_how_lmbs_moved_is_said() -> None:
     assert "from node 1 to 0, by other lookup arrays under the same aa_index" in by_rows
     assert "from node 0 to 1" in other
     (by_index,) = messages(with_entry(base, 1, aa=0), "DRM075", before=base)
-    assert "2 LMBs from node 1 to 0, by another aa_index, first 0x40000000 (DRC 0x80000004)" in by_index
+    assert "2 LMBs from node 1 to 0, by another aa_index, first 0x040000000 (DRC 0x80000004)" in by_index
 
 
 def test_both_properties_of_one_tree_are_enough_to_see_the_overrun() -> None:

@@ -41,7 +41,7 @@ PLUGGED = """\
 4 LMBs (1 GiB) went from free to assigned on node 1
 
 LMBs
-address                   size  LMBs  DRC index              aa      domains  node    state and flags
+address                   size  LMBs  DRC index              aa      domains  node    state
 0x080000000-0x0bfffffff  1 GiB     4  0x80000008-0x8000000b  - -> 1  - -> 1   - -> 1  free -> assigned
 
 Assigned LMBs by node
@@ -69,7 +69,7 @@ RENUMBERED = """\
 nothing moved: lookup arrays renumbered
 
 LMBs
-address                   size  LMBs  DRC index              aa      domains  node  state and flags
+address                   size  LMBs  DRC index              aa      domains  node  state
 0x080000000-0x17fffffff  4 GiB    16  0x80000008-0x80000017  1 -> 0  1        1     assigned
 0x180000000-0x27fffffff  4 GiB    16  0x80000018-0x80000027  0 -> 1  0        0     assigned
 
@@ -286,6 +286,14 @@ def test_no_name_of_a_tree_reaches_the_terminal(
     assert "\n@@ --- " not in outcome.out
     if format == "markdown":
         assert "<b>" not in outcome.out
+
+
+def test_on_a_narrow_terminal_a_column_in_which_something_changes_is_kept() -> None:
+    before, after = (FIXTURES / "races" / name for name in ("before.dts", "after.dts"))
+    shown = on_terminal("diff", before, after, COLUMNS="80", NO_COLOR="1", PAGER="cat").decode()
+    row = next(line for line in shown.splitlines() if line.startswith("0x20000000-0x3fffffff"))
+    assert row.split() == ["0x20000000-0x3fffffff", "2", "0x80000002-0x80000003", "1", "->", "0", "1", "assigned"]
+    assert "no room for: size, domains" in shown
 
 
 def test_colours_on_a_terminal_only(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def assigned_without_node(subject: Subject) -> Iterator[Violation]:
     """
     if numa_is_off(subject):
         return  # Linux asks for no node then: a rule of its own.
-    reasons = LmbsByReason[str](subject.table.property_name)
+    reasons = LmbsByReason[str](subject)
     reason_of = cache(_reason_finder(subject))
     for run in of_kind(subject, lambda aa_index, flags: is_assigned(flags) and reason_of(aa_index, flags)):
         reason = reason_of(run.aa_index, run.flags)

@@ -100,10 +100,11 @@ def sliding_usable_memory(subject: Subject) -> Iterator[Violation]:
         message = f"{len(records):,} counters for {n_assigned:,} assigned LMBs"
         message += ": Linux reads on past the end of the property"
         yield Violation(message, NODE, DRCONF_USABLE_MEMORY, len(records.data))
-    yield from limited(_outside(counted_lmbs(records, assigned, size), size), "counters")
+    yield from limited(_outside(subject, counted_lmbs(records, assigned, size), size), "counters")
     if len(records) == table.n_lmbs != n_assigned:
         # One counter for each LMB: whoever wrote them meant other LMBs than Linux takes them for.
         lost = AffectedLmbs(
+            subject,
             (
                 item.lmb
                 for item in counted_lmbs(records, subject.runs, size)
@@ -118,7 +119,7 @@ def sliding_usable_memory(subject: Subject) -> Iterator[Violation]:
             )
 
 
-def _outside(items: Iterable[CountedLmb], size: int) -> Iterator[Violation]:
+def _outside(subject: Subject, items: Iterable[CountedLmb], size: int) -> Iterator[Violation]:
     """Yield the records with a range that is not inside the LMB that Linux takes it for."""
     for item in items:
         base = item.lmb.base
@@ -126,7 +127,8 @@ def _outside(items: Iterable[CountedLmb], size: int) -> Iterator[Violation]:
             continue
         part = item.record.ranges[0]
         message = (
-            f"Linux takes counter {item.number} for the LMB at {place(item.lmb)}, but its first range is"
-            f" {part.base:#x} with {part.size:#x} bytes: that memory comes up on the node of this LMB"
+            f"Linux takes counter {item.number} for the LMB at {place(subject, item.lmb)}, but its first range"
+            f" is {subject.address(part.base)} with {part.size:#x} bytes: that memory comes up on the node of this"
+            " LMB"
         )
         yield Violation(message, NODE, DRCONF_USABLE_MEMORY, item.record.offset, (item.lmb,))

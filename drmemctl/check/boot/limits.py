@@ -62,8 +62,8 @@ def limited_by_mem(subject: Subject) -> Iterator[Violation]:
     lmbs = for_lmbs(subject, _without_blocks(subject, above))
     if lmbs:
         yield lmbs.violation(
-            f"{lmbs.are} assigned above {end:#x}, where mem= ends memory, first {lmbs.first}: requests to remove"
-            " LMBs by number count them in and fail"
+            f"{lmbs.are} assigned above {subject.address(end)}, where mem= ends memory, first {lmbs.first}:"
+            " requests to remove LMBs by number count them in and fail"
         )
 
 
@@ -138,7 +138,8 @@ def removable_below_boot_memory(subject: Subject) -> Iterator[Violation]:
     removable = for_lmbs(subject, (run for run in lmbs if run.base < top))
     if removable:
         yield removable.violation(
-            f"{removable.are} hot-removable below the end of boot memory {top:#x}, first {removable.first}"
+            f"{removable.are} hot-removable below the end of boot memory {subject.address(top)}, first"
+            f" {removable.first}"
         )
 
 
@@ -175,9 +176,8 @@ def contradicting_capacity(subject: Subject) -> Iterator[Violation]:
     size = subject.table.lmb_size or 0
     end = highest_end(subject)
     if capacity.max_address < end:
-        message = (
-            f"{capacity.max_address:#x} is below {end:#x}, where the LMBs end: DMA windows will not reach them"
-        )
+        highest, end_of_lmbs = subject.address(capacity.max_address), subject.address(end)
+        message = f"{highest} is below {end_of_lmbs}, where the LMBs end: DMA windows will not reach them"
         yield Violation(message, "/rtas", LRDR_CAPACITY, 0)
     if capacity.lmb_size not in (None, size):
         message = f"LMB size {capacity.lmb_size:#x}, where {LMB_SIZE} has {size:#x}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.select import AffectedLmbs
+from drmemctl.check.select import AffectedLmbs, for_lmbs
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import by_sense, part_of_drc, spans_of_drc_indexes
 from drmemctl.kernel.firmware import SENSE_PRESENT
@@ -107,4 +107,4 @@ def _lmbs(subject: Subject, is_meant: Callable[[int, int], bool]) -> AffectedLmb
         for start, count, owner, sense in pairs
         if owner is not None and sense is not None and is_meant(table.runs.flags[owner], sense)
     )
-    return AffectedLmbs(meant, table.property_name)
+    return for_lmbs(subject, meant)

@@ -124,7 +124,7 @@ def half_reserved(subject: Subject) -> Iterator[Violation]:
         What must not be used has both flags (0xa0), as QEMU has it for boot memory.
     """
     state = ASSIGNED | DRC_INVALID | RESERVED
-    reasons = LmbsByReason[str](subject.table.property_name)
+    reasons = LmbsByReason[str](subject)
     for run in of_kind(subject, lambda _, flags: flags & state in _HALF):
         reasons.add(_HALF[run.flags & state], run)
     yield from reasons.violations(lambda reason, lmbs: f"{lmbs.number} {reason}, first {lmbs.first}")
@@ -207,7 +207,7 @@ def undefined_flags(subject: Subject) -> Iterator[Violation]:
     mask = None if data is None else read_cells(data, 0, 1)
     if mask is not None:
         defined &= mask | HOTREMOVABLE | KERNEL_TOUCHED
-    by_flags = LmbsByReason[int](subject.table.property_name)
+    by_flags = LmbsByReason[int](subject)
     for run in of_kind(subject, lambda _, flags: flags & ~defined):
         by_flags.add(run.flags & ~defined, run)
     yield from by_flags.violations(

@@ -37,11 +37,11 @@ class Merged:
 
     __slots__ = ("changed", "example", "first", "n_lmbs", "read_back")
 
-    def __init__(self, first: Run) -> None:
+    def __init__(self, subject: Subject, first: Run) -> None:
         self.first = first
         self.n_lmbs = 0
         self.read_back = 0
-        self.changed = AffectedLmbs(property=V2)
+        self.changed = AffectedLmbs(subject, property=V2)
         self.example: tuple[Run, Run] | None = None
 
     def add(self, placed: PlacedRun, size: int) -> None:
@@ -56,10 +56,10 @@ class Merged:
         self.read_back = placed.read_back
 
 
-def merges(table: LmbTable) -> Iterator[Merged]:
+def merges(subject: Subject, table: LmbTable) -> Iterator[Merged]:
     """Yield each set that Linux would write for a table and that would not decode to the same LMBs."""
     for first, members in groupby(placed_in_sets(table), key=attrgetter("first")):
-        merged = Merged(first)
+        merged = Merged(subject, first)
         for placed in members:
             merged.add(placed, table.lmb_size or 0)
         if merged.changed or merged.read_back != merged.n_lmbs:
@@ -100,14 +100,14 @@ def merged_sets(subject: Subject) -> Iterator[Violation]:
         make v1. On a running system, do no DLPAR of memory before the next reboot: nothing is lost until then.
     """
     if subject.table.property_name == V2:
-        yield from map(merge_violation, merges(subject.table))
+        yield from (merge_violation(subject, merged) for merged in merges(subject, subject.table))
 
 
-def merge_violation(merged: Merged) -> Violation:
+def merge_violation(subject: Subject, merged: Merged) -> Violation:
     """Return the violation that such a set is."""
     message = (
-        f"{merged.n_lmbs:,} LMBs from {place(merged.first)} on become one set at the next successful DLPAR"
-        " request, which corrupts the property:"
+        f"{merged.n_lmbs:,} LMBs from {place(subject, merged.first)} on become one set at the next successful"
+        " DLPAR request, which corrupts the property:"
     )
     if merged.read_back != merged.n_lmbs:
         message += f" its 32-bit count is {merged.read_back:,}, the others are lost"
@@ -115,7 +115,8 @@ def merge_violation(merged: Merged) -> Violation:
         run, written_as = merged.example
         message += "," if merged.read_back != merged.n_lmbs else ""
         comes = "comes" if merged.changed.n_lmbs == 1 else "come"
-        message += f" {merged.changed.number} {comes} out elsewhere, {place(run)} as {place(written_as)}"
+        as_written = f"{place(subject, run)} as {place(subject, written_as)}"
+        message += f" {merged.changed.number} {comes} out elsewhere, {as_written}"
     return merged.changed.violation(message)
 
 

@@ -153,8 +153,8 @@ def overlapping_lmbs(subject: Subject) -> Iterator[Violation]:
         first, second = (table.runs[owner] for owner in owners)
         end = min(first.base + first.lmbs * size, second.base + second.lmbs * size)
         message = (
-            f"{place(first)} and {place(second)} both hold {second.base:#x} to {end - 1:#x}: one memory in two"
-            " LMBs, and removing one takes it away under the other"
+            f"{place(subject, first)} and {place(subject, second)} both hold {subject.address(second.base)} to"
+            f" {subject.address(end - 1)}: one memory in two LMBs, and removing one takes it away under the other"
         )
         return Violation(message, NODE, table.property_name, lmbs=(first, second))
 
@@ -200,8 +200,9 @@ def duplicate_drc_indexes(subject: Subject) -> Iterator[Violation]:
         n = min(first.drc_index + first.lmbs, second.drc_index + second.lmbs) - second.drc_index
         several = f"{n:,} DRC indexes from {second.drc_index:#x} on are"
         message = (
-            f"{several if n > 1 else f'DRC {second.drc_index:#x} is'} in the runs at {first.base:#x} and"
-            f" {second.base:#x}: a request by index acts on the wrong LMB"
+            f"{several if n > 1 else f'DRC {second.drc_index:#x} is'} in the runs at"
+            f" {subject.address(first.base)} and {subject.address(second.base)}: a request by index acts on the"
+            " wrong LMB"
         )
         return Violation(message, NODE, subject.table.property_name, lmbs=(first, second))
 
@@ -239,5 +240,6 @@ def unsorted_lmbs(subject: Subject) -> Iterator[Violation]:
     last_end = last.base + last.lmbs * (subject.table.lmb_size or 0)
     if last_end < end and subject.tree.get("/rtas", LRDR_CAPACITY) is None:
         yield for_lmbs(subject, [last]).violation(
-            f"the last LMB ends at {last_end:#x}, the highest at {end:#x}: Linux sizes DMA windows for the former"
+            f"the last LMB ends at {subject.address(last_end)}, the highest at {subject.address(end)}: Linux sizes"
+            " DMA windows for the former"
         )

@@ -9,7 +9,7 @@ from itertools import compress
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_ARRAY
 from drmemctl.check.rule import rule
-from drmemctl.check.select import AffectedLmbs, LmbsByReason
+from drmemctl.check.select import LmbsByReason, for_lmbs
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import in_both_by_drc_index
 from drmemctl.errors import LimitError
@@ -54,9 +54,7 @@ def request_under_way(subject: Subject) -> Iterator[Violation]:
     if array is None or not any(flags & KERNEL_TOUCHED for flags in set(array.runs.flags)):
         return
     marked = compress(array.runs, (flags & KERNEL_TOUCHED for flags in array.runs.flags))
-    lmbs = AffectedLmbs(
-        (run._replace(flags=run.flags & ~KERNEL_TOUCHED) for run in marked), subject.table.property_name
-    )
+    lmbs = for_lmbs(subject, (run._replace(flags=run.flags & ~KERNEL_TOUCHED) for run in marked))
     changed = sum(
         new.lmbs
         for old, new in in_both_by_drc_index(subject.table, array)
@@ -103,7 +101,7 @@ def array_against_boot(subject: Subject) -> Iterator[Violation]:
         message = f"{array.n_lmbs:,} LMBs in the array, {boot.n_lmbs:,} at boot"
         yield Violation(message, NODE, subject.table.property_name)
         return
-    reasons = LmbsByReason[str](subject.table.property_name)
+    reasons = LmbsByReason[str](subject)
     for old, new in in_step(boot, array):
         difference = _difference(old, new)
         if difference:

@@ -65,7 +65,7 @@ def written_over(subject: Subject) -> Iterator[Violation]:
         is wrong. On 5.14 and earlier reboot after a migration, before the first request.
     """
     name = subject.entries.property
-    reasons = LmbsByReason[str](name)
+    reasons = LmbsByReason[str](subject)
     for written in _written(subject, name):
         delivered = LmbTable.of((update for update, _ in written.undone), subject.table.lmb_size)
         flushed = LmbTable.of((run for _, run in written.undone), subject.table.lmb_size)

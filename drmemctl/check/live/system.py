@@ -63,7 +63,7 @@ def unmovable_zones(subject: Subject) -> Iterator[Violation]:
         return
     table = subject.table
     lmbs = spans_of_addresses(table, lambda flags: is_assigned(flags) and bool(flags & HOTREMOVABLE)).disjoint()
-    unmovable = AffectedLmbs()
+    unmovable = AffectedLmbs(subject)
     for start, count, owner, number in side_by_side(lmbs, _block_spans(system).disjoint()):
         if owner is None or number is None:
             continue

@@ -60,7 +60,7 @@ def moved_lmbs(subject: Subject) -> Iterator[Violation]:
     both = tables(subject)
     if both is None or subject.before is None:
         return
-    reasons = LmbsByReason[str](subject.table.property_name)
+    reasons = LmbsByReason[str](subject)
     before, after = subject.before.associativity, subject.associativity
     old_nodes, new_nodes = Nodes(before), Nodes(after)
     has_same_list = cache(lambda aa_index: before.row(aa_index) == after.row(aa_index))

@@ -95,7 +95,7 @@ def changed_lmbs(subject: Subject) -> Iterator[Violation]:
     both = tables(subject)
     if both is None or both[0] == both[1]:
         return
-    reasons = LmbsByReason[str](subject.table.property_name)
+    reasons = LmbsByReason[str](subject)
     for old, new in by_drc_index(*both):
         if new is None and old is not None:
             reasons.add("gone: Linux writes them back into the property", old)
@@ -279,6 +279,6 @@ def changed_flags(subject: Subject) -> Iterator[Violation]:
     if moved is not None:
         run = subject.runs[new[moved]]
         yield for_lmbs(subject, [run]).violation(
-            f"the LMBs are in another order than before, from {run.base:#x} on; the next flush puts the old one"
-            " back"
+            f"the LMBs are in another order than before, from {subject.address(run.base)} on; the next flush puts"
+            " the old one back"
         )

@@ -60,7 +60,7 @@ def stale_memory(subject: Subject) -> Iterator[Violation]:
         `drmemctl repair` finds the requests that put it right, if any do.
     """
     if not subject.has_lmbs:
-        missing = AffectedLmbs(subject.running.array.runs if subject.running.array is not None else ())
+        missing = AffectedLmbs(subject, subject.running.array.runs if subject.running.array is not None else ())
         if missing:
             message = f"{missing.are} in the array, and the tree has none: requests fail at their end, with EPERM"
             yield Violation(message, NODE)
@@ -71,7 +71,7 @@ def stale_memory(subject: Subject) -> Iterator[Violation]:
     if array.lmb_size != subject.table.lmb_size:
         sizes = ["none" if size is None else f"{size:#x}" for size in (array.lmb_size, subject.table.lmb_size)]
         yield Violation(f"LMB size {sizes[0]} in the array, {sizes[1]} in the tree", NODE, LMB_SIZE, 0)
-    reasons = LmbsByReason[str](subject.table.property_name)
+    reasons = LmbsByReason[str](subject)
     for live, shown in by_drc_index(array, subject.table):
         run = live or shown
         difference = _difference(live, shown)
@@ -128,7 +128,7 @@ def pending_flush(subject: Subject) -> Iterator[Violation]:
     array = array_of(subject)
     if array is None:
         return
-    reasons = LmbsByReason[str](subject.table.property_name)
+    reasons = LmbsByReason[str](subject)
     for live, shown in in_both_by_drc_index(array, subject.table):
         if live.aa_index != shown.aa_index:
             reasons.add(f"aa_index {shown.aa_index:#x} where the array has {live.aa_index:#x}", shown)
@@ -170,4 +170,4 @@ def merging_array(subject: Subject) -> Iterator[Violation]:
     """
     array = array_of(subject)
     if array is not None and subject.table.property_name == V2:
-        yield from map(merge_violation, merges(array))
+        yield from (merge_violation(subject, merged) for merged in merges(subject, array))

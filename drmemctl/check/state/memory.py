@@ -72,7 +72,7 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
         `drmemctl repair` finds the requests that put it right, if any do.
     """
     table = live_table(subject)
-    reasons = LmbsByReason[str](table.property_name)
+    reasons = LmbsByReason[str](subject)
     contradiction = cache(_contradiction)
     for start, count, owner, sense in side_by_side(
         spans_of_drc_indexes(table.runs).disjoint(), by_sense(subject.running.senses or ())
@@ -126,7 +126,7 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
     table = live_table(subject)
     blocks = block_ranges(subject)
     lmbs = spans_of_addresses(table, lambda flags: not flags & RESERVED or is_assigned(flags)).disjoint()
-    reasons = LmbsByReason[str](table.property_name)
+    reasons = LmbsByReason[str](subject)
     end = _expected_end(subject)
     boot = boot_memory(subject).disjoint()
     for start, count, owner, position in side_by_side(lmbs, block_spans(subject)):
@@ -191,7 +191,7 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
     nodes = Nodes(subject.running.associativity or subject.associativity)
     blocks = block_ranges(subject)
     fallback = _first_online_node(subject)
-    reasons = LmbsByReason[str](table.property_name)
+    reasons = LmbsByReason[str](subject)
     lmbs = spans_of_addresses(table, is_assigned).disjoint()
     for start, count, owner, position in side_by_side(lmbs, block_spans(subject)):
         if owner is None or position is None:

@@ -76,7 +76,7 @@ def lost_topology(subject: Subject) -> Iterator[Violation]:
     if delivered is None or delivered.lookup is None:
         return  # without lists, firmware's own property leads nowhere
     associativity = subject.running.associativity or subject.associativity
-    reasons = LmbsByReason[LostPlacement](subject.table.property_name)
+    reasons = LmbsByReason[LostPlacement](subject)
     lost = sorted(_lost(subject.table, associativity, delivered), key=lambda pair: pair[1].drc_index)
     # In as few runs as can be, however the hypervisor told of them.
     for placement, pairs in groupby(lost, key=lambda pair: pair[0]):
