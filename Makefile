@@ -1,5 +1,6 @@
 # make demo   a real partition's overview and LMB table
-# make test   the tests; WIDE=1 with all pairs of those that try every command on every input, of which it has a part
+# make test   the tests; WIDE=1 with all pairs of those that try every command on every input, of which it has a part;
+#             WIDE=1/3, 2/3 and 3/3 have parts that are all of them together
 # make lint   ruff, mypy, and import-linter for the layers
 # make coverage  the tests, and how many branches of formats/, memory/, tree/, kernel/ and hypervisor/ they take
 # make mutants  which changes of kernel/ and formats/ no test notices; hours, so name some: MODULES=kernel.flush
@@ -26,7 +27,7 @@ PYTEST_ARGS ?= -n auto --maxprocesses 8 --dist worksteal
 FUZZ_SECONDS ?= 60
 # Where it is set, each of the many processes of Python compiles all it loads once more: a third of the tests' time.
 unexport PYTHONDONTWRITEBYTECODE
-# What tests/wide.py takes all pairs for.
+# What tests/wide.py takes all pairs for, or which part of them.
 export WIDE
 
 DEMO_TREE := fixtures/kernel-arrays/numa2-plug2.dtb.gz

@@ -21,7 +21,7 @@ import yaml
 from drmemctl.check.settings import read_settings
 from drmemctl.kernel.profiles import profile
 from tests.conftest import FIXTURES, ROOT
-from tests.wide import WIDE
+from tests.wide import FULL_SIZE
 
 BAD = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
 GOOD = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
@@ -158,7 +158,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 
 @needs_bash
 # With a PYTHONPATH, what the step looks for in its folder is found there as well.
-@pytest.mark.parametrize("path", ["work", *([None] if WIDE else [])], ids=lambda path: path or "as it is")
+@pytest.mark.parametrize("path", ["work", *([None] if FULL_SIZE else [])], ids=lambda path: path or "as it is")
 def test_nothing_in_the_repository_is_run_while_the_action_installs(path: str | None, tmp_path: Path) -> None:
     work, source, temporary = tmp_path / "work", tmp_path / "action", tmp_path / "temp"
     for folder in (work, source, temporary):

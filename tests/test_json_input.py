@@ -107,7 +107,7 @@ def test_every_value_that_is_encoded_again(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "document.json"
     seen = set()
     for number, marked in enumerate(marks(document)):
-        for odd in share(ODD, number, 4):
+        for odd in share(ODD, number, 3):
             path.write_text(json.dumps(marked).replace(json.dumps(MARK), odd))
             outcome = run("decode", kind, "--encode", path)
             seen.add(outcome.code)

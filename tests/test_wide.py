@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which part of all pairs is taken: it leaves out no input and no command, and `WIDE=1` leaves out no pair."""
+"""Which part of all pairs is taken: it leaves out no input and no command; `WIDE=1` and all parts, no pair."""
 
 from __future__ import annotations
 
@@ -12,12 +12,24 @@ from tests import wide
 INPUTS, ITEMS = range(8), "abcdefg"
 
 
-@pytest.mark.parametrize("of", [1, 2, 3, 5])
-def test_every_input_and_every_item_is_met(of: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("of", [1, 2, 3])
+def test_every_input_and_every_item_is_met(of: int, part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wide, "WIDE", False)
-    part = wide.pairs(INPUTS, ITEMS, of)
-    assert {number for number, _ in part} == set(INPUTS)
-    assert {item for _, item in part} == set(ITEMS)
-    assert len(part) <= len(INPUTS) * -(-len(ITEMS) // of)
+    monkeypatch.setattr(wide, "PART", part)
+    taken = wide.pairs(INPUTS, ITEMS, of)
+    assert {number for number, _ in taken} == set(INPUTS)
+    assert {item for _, item in taken} == set(ITEMS)
+    assert len(taken) <= len(INPUTS) * -(-len(ITEMS) // of)
     monkeypatch.setattr(wide, "WIDE", True)
     assert wide.pairs(INPUTS, ITEMS, of) == list(itertools.product(INPUTS, ITEMS))
+
+
+@pytest.mark.parametrize("of", [1, 2, 3])
+def test_three_parts_are_all_pairs(of: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wide, "WIDE", False)
+    taken = set()
+    for part in range(3):
+        monkeypatch.setattr(wide, "PART", part)
+        taken |= set(wide.pairs(INPUTS, ITEMS, of))
+    assert taken == set(itertools.product(INPUTS, ITEMS))

@@ -2,7 +2,8 @@
 """Tests of breadth, every command on every input and the like: `make test` takes part of the pairs, `WIDE=1` all.
 
 Which part goes by the position of both and by nothing else: it is the same in every run, every input meets some
-commands and every command some inputs. `.ci/run` takes all of them, on one Python.
+commands and every command some inputs. `WIDE=1/3`, `WIDE=2/3` and `WIDE=3/3` take other parts, which together are
+all pairs: `.ci/run` takes one of them on each of three Pythons.
 """
 
 from __future__ import annotations
@@ -14,12 +15,20 @@ from typing import TypeVar
 T = TypeVar("T")
 U = TypeVar("U")
 
-WIDE = os.environ.get("WIDE", "") not in ("", "0")
+_PARTS = ("1/3", "2/3", "3/3")
+
+_CHOICE = os.environ.get("WIDE", "")
+WIDE = _CHOICE not in ("", "0", *_PARTS)
+PART = _PARTS.index(_CHOICE) if _CHOICE in _PARTS else 0
+
+FULL_SIZE = WIDE or _PARTS[0] == _CHOICE
+"""Whether what takes long because it is large has all its size."""
 
 
 def share(items: Sequence[T], number: int, of: int) -> list[T]:
     """Return what the input of a number meets: each `of`th of the items, from one on that goes by the number."""
-    return list(items if WIDE else items[number % of :: of])
+    assert of <= len(_PARTS), "the parts of three runs have to be all"
+    return list(items if WIDE else items[(number + PART) % of :: of])
 
 
 def pairs(inputs: Sequence[T], items: Sequence[U], of: int) -> list[tuple[T, U]]:
@@ -30,6 +39,13 @@ def pairs(inputs: Sequence[T], items: Sequence[U], of: int) -> list[tuple[T, U]]
 def examples(most: int) -> int:
     """Return how many examples Hypothesis makes of the many that a search has: a third without `WIDE=1`.
 
-    They are others in every run, but where `CI` is set; `make fuzz` goes on from there by the code it reaches.
+    They are others in every run, but where `CI` is set: three runs find what a run of thrice as many does. `make
+    fuzz` goes on from there by the code it reaches.
     """
-    return most if WIDE else -(-most // 3)
+    return most if WIDE else -(-most // len(_PARTS))
+
+
+def seeds(most: int) -> range:
+    """Return the seeds of a walk at random of which there are that many: a third without `WIDE=1`."""
+    third = -(-most // len(_PARTS))
+    return range(most) if WIDE else range(PART * third, min((PART + 1) * third, most))

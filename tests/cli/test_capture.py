@@ -23,7 +23,7 @@ from tests.check.test_live import misplaced
 from tests.cli.running import run
 from tests.conftest import FIXTURES
 from tests.live_roots import make_root, states, write, write_tree
-from tests.wide import WIDE
+from tests.wide import FULL_SIZE
 
 MOVED = "captures/6.1-lpm"
 
@@ -273,7 +273,7 @@ def test_each_capture_has_a_name_of_its_own(
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    number = 3 if shell is None or WIDE else 2
+    number = 3 if shell is None or FULL_SIZE else 2
     names = [taken_in(folder, root, shell) for _ in range(number)]
     assert len(set(names)) == number
     assert all(NAME.fullmatch(name) for name in names)

@@ -23,7 +23,7 @@ from tests.cli.running import run
 from tests.compare.trees import partition
 from tests.conftest import FIXTURES, ROOT, fixture_trees, tree_name
 from tests.pages import Element, parsed
-from tests.wide import WIDE
+from tests.wide import FULL_SIZE
 
 NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) != "trees/precas"]
 TWO_NODES, LPM, V1_TREE = "kernel-arrays/numa2-plug2", "captures/6.1-lpm", "captures/5.10-v2-to-v1"
@@ -473,7 +473,7 @@ def test_hostile_text_is_text_in_a_browser_too(browser: Browser, made: Made, tmp
 
 
 def test_very_many_lmbs_of_which_no_two_are_alike(browser: Browser, made: Made, tmp_path: Path) -> None:
-    lmbs = 262_144 if WIDE else 32_768
+    lmbs = 262_144 if FULL_SIZE else 32_768
     tree = tmp_path / "worst.dtb"
     tree.write_bytes(build(lmbs, "worst"))
     page = made(tree)

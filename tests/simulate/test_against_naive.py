@@ -34,10 +34,10 @@ from tests.hypervisor.naive import NaiveAbortError, NaiveFirmware, NaivePowerVm,
 from tests.kernel.naive import NaiveBugError, NaiveKernel
 from tests.kernel.partitions import DOMAINS, LMB
 from tests.simulate.random_walk import KERNELS, Partition, Walker, random_partition
-from tests.wide import WIDE
+from tests.wide import seeds
 
-WALKS = int(os.environ.get("DRMEMCTL_WALKS", "300" if WIDE else "120"))
-"""How many walks a test run makes; a search for defects makes more.
+WALKS = range(int(os.environ["DRMEMCTL_WALKS"])) if "DRMEMCTL_WALKS" in os.environ else seeds(300)
+"""The walks that a test run makes; a search for defects makes more.
 
 Thirty tell all kernels of `TOLD_APART` apart.
 """
@@ -255,7 +255,7 @@ def _compare(found: StepResult, ok: bool, errno: str | None, naive: NaiveSimulat
 
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_walks(group: int) -> None:
-    for seed in range(group, WALKS, GROUPS):
+    for seed in WALKS[group::GROUPS]:
         check(seed)
 
 

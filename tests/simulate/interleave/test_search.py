@@ -12,7 +12,7 @@ from drmemctl.simulate.interleave.policy import BY_NAME
 from drmemctl.simulate.interleave.search import Bounds
 from tests.cases import each
 from tests.simulate.interleave.cases import end_keys, explored, question
-from tests.wide import examples
+from tests.wide import seeds
 
 STEPS = (
     "dlpar memory add count 1",
@@ -34,10 +34,9 @@ STEPS = (
 )
 KERNELS = ("4.15", "4.16", "4.20", "5.2", "5.4", "5.10", "5.14", "6.1", "latest", "arrayless")
 POLICIES = ("kernel", "none", "mutex", "drain", "both", "hotplug")
-SCENARIOS = examples(240)
 
 
-@each("seed", range(SCENARIOS))
+@each("seed", seeds(240))
 def test_reduction_loses_no_end(seed: int) -> None:
     chance = random.Random(seed)
     threads = chance.sample(STEPS, 2)
