@@ -124,6 +124,7 @@ def fleet(url: str, works: Sequence[Work] = ALL_WORK) -> Iterator[Fleet]:
     dataset = existing_dataset(url, works)
     parts = dataset.parts()
     with _local_copy(dataset, parts) as place, duckdb.connect(":memory:") as connection:
+        place.check_files()
         for name in dataset.work.tables:
             connection.register(f"{name}_parts", _arrow_table(place, name, parts))
         if dataset.work == CHECK:

@@ -325,6 +325,19 @@ def test_a_damaged_part_is_named_in_one_line(table: str, message: str, asked: As
         assert "part-00000002.parquet" in outcome.err
 
 
+@each("table", ["inputs", "findings"])
+def test_a_part_that_is_no_file_is_named_and_not_waited_for(table: str, asked: Asked, tmp_path: Path) -> None:
+    dataset = tmp_path / table
+    shutil.copytree(asked.dataset, dataset)
+    path = dataset / table / "part-00000002.parquet"
+    for make in (Path.unlink, os.mkfifo, lambda path: (path.unlink(), path.mkdir())):
+        make(path)
+        outcome = run("fleet", "ask", dataset, "worst")
+        said = "part-00000002.parquet" if path.exists() or table != "inputs" else ""
+        assert (outcome.code, outcome.err.count("\n")) == ((3, 1) if said else (0, 0))
+        assert said in outcome.err
+
+
 def test_tables_of_another_version_are_not_read(asked: Asked, tmp_path: Path) -> None:
     part = tables([FIXTURES / "trees" / "v2-gap.dtb.gz"])
     part["inputs"] = part["inputs"].replace_schema_metadata({"schema": "drmemctl.fleet.inputs/2"})
