@@ -124,11 +124,11 @@ def fleet(url: str, works: Sequence[Work] = ALL_WORK) -> Iterator[Fleet]:
     dataset = existing_dataset(url, works)
     parts = dataset.parts()
     with _local_copy(dataset, parts) as place, duckdb.connect(":memory:") as connection:
-        place.check_files()
         for name in dataset.work.tables:
             connection.register(f"{name}_parts", _arrow_table(place, name, parts))
         if dataset.work == CHECK:
             connection.register("newest", _newest(dataset, parts))
+        place.check_files()
         for name in dataset.work.tables:
             view = f"create view {name} as select * exclude (part) from {name}_parts"  # noqa: S608 - our own names
             # A capture has many scenarios, and is one state of an input only.

@@ -98,13 +98,18 @@ class Dataset:
 
     def columns(self, path: str, names: Sequence[str]) -> pa.Table:
         """Return columns of a file of the table by which a part counts; `DatasetError` where it is none."""
+        schema = ALL_TABLES[self.work.commit]
         with self._opened(path) as stream:
             table = read(stream, names)
-        expected = ALL_TABLES[self.work.commit].metadata[SCHEMA].decode()
-        schema = (table.schema.metadata or {}).get(SCHEMA, b"").decode("utf-8", "replace")
-        if schema != expected or not {*names} <= {*table.column_names}:
-            message = f"this is {schema or 'Parquet of another program'}, not {expected}"
-            raise DatasetError(message, source=path, hint="take the drmemctl that wrote it")
+            name = (table.schema.metadata or {}).get(SCHEMA, b"").decode("utf-8", "replace")
+            expected = schema.metadata[SCHEMA].decode()
+            if name != expected or {*names} != {*table.column_names}:
+                message = f"this is {name or 'Parquet of another program'}, not {expected}"
+                raise DatasetError(message, source=path, hint="take the drmemctl that wrote it")
+            # Arrow believes what a file says of its types and texts: here they become ours, or an error.
+            fields = [schema.field(name) for name in table.column_names]
+            table = table.cast(pa.schema(fields, metadata=table.schema.metadata))
+            table.validate(full=True)
         return table
 
     def made_by(self) -> tuple[str, tuple[str, ...]] | None:

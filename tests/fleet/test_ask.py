@@ -20,7 +20,7 @@ from tests.cases import each
 from tests.cli.running import Outcome, run
 from tests.conftest import FIXTURES
 from tests.fleet.datasets import add_inputs, add_part, captures, with_row
-from tests.fleet.judged import tables
+from tests.fleet.judged import pa, tables
 
 TREES = [
     FIXTURES / "boot" / "aa-out-of-range.dtb.gz",
@@ -336,6 +336,16 @@ def test_a_part_that_is_no_file_is_named_and_not_waited_for(table: str, asked: A
         said = "part-00000002.parquet" if path.exists() or table != "inputs" else ""
         assert (outcome.code, outcome.err.count("\n")) == ((3, 1) if said else (0, 0))
         assert said in outcome.err
+
+
+@each("urls", [[7], [b"\xff"], pa.array([b"\xff"]).view(pa.string())])
+def test_urls_that_are_no_text_are_a_damaged_part(urls: Any, tmp_path: Path) -> None:
+    part = tables([FIXTURES / "trees" / "v2-gap.dtb.gz"])
+    part["inputs"] = part["inputs"].slice(0, 1).set_column(0, "url", pa.array(urls))
+    add_part(tmp_path / "fleet", 1, part)
+    outcome = run("fleet", "ask", tmp_path / "fleet", "worst")
+    assert outcome.err.count("\n") == (outcome.code == 3)
+    assert outcome.code == 0 or "part-00000001.parquet: this is no part of a data set" in outcome.err
 
 
 def test_tables_of_another_version_are_not_read(asked: Asked, tmp_path: Path) -> None:
