@@ -25,7 +25,8 @@ from drmemctl.read_files import check_regular, open_regular
 
 _PART = re.compile(r"part-(\d{8})\.parquet")
 _UNFINISHED = ".tmp"
-_JUDGED_AGAIN = "its inputs are then judged again"
+JUDGED_AGAIN = "its inputs are then judged again"
+"""What comes of moving a damaged part away."""
 
 
 class DatasetError(DrmemctlError):
@@ -103,8 +104,10 @@ class Dataset:
             table = read(stream, names)
             name = (table.schema.metadata or {}).get(SCHEMA, b"").decode("utf-8", "replace")
             expected = schema.metadata[SCHEMA].decode()
-            if name != expected or {*names} != {*table.column_names}:
-                message = f"this is {name or 'Parquet of another program'}, not {expected}"
+            message = f"this is {name or 'Parquet of another program'}, not {expected}"
+            if name == expected:
+                message = f"it has other columns than {expected}"
+            if name != expected or sorted(names) != sorted(table.column_names):
                 raise DatasetError(message, source=path, hint="take the drmemctl that wrote it")
             # Arrow believes what a file says of its types and texts: here they become ours, or an error.
             fields = [schema.field(name) for name in table.column_names]
@@ -128,7 +131,7 @@ class Dataset:
                 yield stream
         except (pa.ArrowException, OSError, ValueError) as error:
             message = f"this is no part of a data set: {error}"
-            raise DatasetError(message, source=path, hint=f"move it away; {_JUDGED_AGAIN}") from error
+            raise DatasetError(message, source=path, hint=f"move it away; {JUDGED_AGAIN}") from error
 
     def _open(self, path: str) -> Any:
         return open_regular(path) if self.is_local else self.fs.open(path, "rb")
@@ -140,7 +143,7 @@ class Dataset:
                 check_regular(os.stat(path))  # noqa: PTH116
             except OSError as error:
                 part = posixpath.join(self.work.commit, posixpath.basename(path))
-                hint = f"move {part} away; {_JUDGED_AGAIN}"
+                hint = f"move {part} away; {JUDGED_AGAIN}"
                 raise DatasetError(f"cannot be read: {error.strerror}", source=path, hint=hint) from error
 
     @contextmanager

@@ -338,14 +338,24 @@ def test_a_part_that_is_no_file_is_named_and_not_waited_for(table: str, asked: A
         assert said in outcome.err
 
 
-@each("urls", [[7], [b"\xff"], pa.array([b"\xff"]).view(pa.string())])
-def test_urls_that_are_no_text_are_a_damaged_part(urls: Any, tmp_path: Path) -> None:
-    part = tables([FIXTURES / "trees" / "v2-gap.dtb.gz"])
-    part["inputs"] = part["inputs"].slice(0, 1).set_column(0, "url", pa.array(urls))
+@each(
+    ("urls", "said"),
+    [
+        ([[7]], "this is no part of a data set"),
+        ([b"\xff"], "this is no part of a data set"),
+        (pa.array([b"\xff"]).view(pa.string()), "this is no part of a data set"),
+        (["x", "x"], "an input is there twice"),
+        ([None, None], "an input is there twice"),
+    ],
+)
+def test_urls_that_are_none_are_a_damaged_part(urls: Any, said: str, tmp_path: Path) -> None:
+    inputs = tables([FIXTURES / "trees" / "v2-gap.dtb.gz"])["inputs"]
+    rows = pa.concat_tables([inputs.slice(0, 1)] * len(urls))
+    part = {**tables([FIXTURES / "trees" / "v2-gap.dtb.gz"]), "inputs": rows.set_column(0, "url", pa.array(urls))}
     add_part(tmp_path / "fleet", 1, part)
     outcome = run("fleet", "ask", tmp_path / "fleet", "worst")
-    assert outcome.err.count("\n") == (outcome.code == 3)
-    assert outcome.code == 0 or "part-00000001.parquet: this is no part of a data set" in outcome.err
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (3, "", 1)
+    assert f"part-00000001.parquet: {said}" in outcome.err
 
 
 def test_tables_of_another_version_are_not_read(asked: Asked, tmp_path: Path) -> None:
