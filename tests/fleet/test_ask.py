@@ -300,12 +300,15 @@ def test_a_data_set_that_others_wrote(tmp_path: Path) -> None:
         "partition": "\x1b]0;title\x07",
         "model": "x" * 5000,
         "errors": 2**62,
+        **dict.fromkeys(("lmb_size", "lmbs", "assigned"), 2**63 - 1),
     }
     part["inputs"] = with_row(part["inputs"], names)
     add_part(dataset, 1, part)
     for question in ("worst", "rules", "lmb-sizes", "select * from inputs"):
         for form in ("text", "csv", "json"):
-            out = run("fleet", "ask", dataset, question, "--format", form).out
+            outcome = run("fleet", "ask", dataset, question, "--format", form)
+            out = outcome.out
+            assert outcome.code == 0
             assert out.isascii()
             assert all(line.isprintable() for line in out.splitlines())
 
