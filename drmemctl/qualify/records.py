@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from drmemctl.formats.cells import FLAGS_MASK, LMB_SIZE
-from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, V1, V2
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, V1, V2, decode_entries
 from drmemctl.qualify.guest import Sent
 from drmemctl.qualify.monitor import OracleError
-from drmemctl.qualify.qtest import FIRST_LMB
 
 Record = dict[str, Any]
 Files = dict[str, bytes]
@@ -155,9 +154,18 @@ def _step(step: str, files: Files, record: Record) -> dict[str, Any]:
 
 
 def _unmovable(messages: list[str], record: Record) -> list[str]:
-    """Return the LMBs with pages that the kernel named when it could not take them offline."""
+    """Return the LMBs, as of boot, with pages that the kernel named when it could not take them offline."""
     # Debian's kernels have had pages of 4 KiB since 6.12, of 64 KiB before.
     release = [int(number) for number in re.findall(r"\d+", record["kernel"])[:2]]
     shift = 12 if release >= [6, 12] and "64k" not in record["kernel"] else 16
-    frames = {int(match[1], 16) for line in messages if (match := _PAGE_STUCK.search(line))}
-    return sorted({f"{FIRST_LMB | (frame << shift) // record['block_size']:#x}" for frame in frames})
+    addresses = {int(match[1], 16) << shift for line in messages if (match := _PAGE_STUCK.search(line))}
+    properties = record["boot"]["properties"]
+    name = V2 if V2 in properties else V1
+    size = int(properties.get(LMB_SIZE, "0"), 16)
+    stuck = {
+        f"{drc_index + (address - base) // size:#x}"
+        for base, lmbs, drc_index, _, _ in decode_entries(name, bytes.fromhex(properties.get(name, "")))
+        for address in addresses
+        if drc_index and base <= address < base + lmbs * size
+    }
+    return sorted(stuck)
