@@ -40,11 +40,11 @@ def open_regular(name: str) -> IO[bytes]:
 
     A FIFO would keep us waiting, and to open a device may be to do something to it.
     """
-    _check_regular(os.stat(name))  # noqa: PTH116
+    check_regular(os.stat(name))  # noqa: PTH116
     stream = open(os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: PTH123, SIM115
     try:
         status = os.fstat(stream.fileno())
-        _check_regular(status)
+        check_regular(status)
     except BaseException:
         stream.close()
         raise
@@ -52,7 +52,8 @@ def open_regular(name: str) -> IO[bytes]:
     return stream
 
 
-def _check_regular(status: os.stat_result) -> None:
+def check_regular(status: os.stat_result) -> None:
+    """Raise `OSError` for what is no regular file."""
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(status.st_mode):

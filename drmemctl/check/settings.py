@@ -226,7 +226,7 @@ def _read(path: str) -> dict[str, Any]:
             data = stream.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise SettingsError(f"more than the {_LARGEST:,} bytes that settings may have", source=path)
-        text = data.decode()
+        text = data.decode("utf-8-sig")  # Windows begins texts with a mark
         _check_depth(text, path)
         return tomllib.loads(text)
     except OSError as error:

@@ -20,7 +20,7 @@ from pyarrow import dataset as arrow_dataset
 from pyarrow import fs as arrow_fs
 
 from drmemctl.errors import DrmemctlError
-from drmemctl.fleet.dataset import Dataset, existing_dataset
+from drmemctl.fleet.dataset import JUDGED_AGAIN, Dataset, DatasetError, existing_dataset
 from drmemctl.fleet.questions import PARTITIONS, SCENARIOS, NamedQuestion
 from drmemctl.fleet.storage import from_storage
 from drmemctl.fleet.tables import ALL_TABLES
@@ -128,6 +128,7 @@ def fleet(url: str, works: Sequence[Work] = ALL_WORK) -> Iterator[Fleet]:
             connection.register(f"{name}_parts", _arrow_table(place, name, parts))
         if dataset.work == CHECK:
             connection.register("newest", _newest(dataset, parts))
+        place.check_files()
         for name in dataset.work.tables:
             view = f"create view {name} as select * exclude (part) from {name}_parts"  # noqa: S608 - our own names
             # A capture has many scenarios, and is one state of an input only.
@@ -184,7 +185,11 @@ def _newest(dataset: Dataset, parts: Sequence[int]) -> pa.Table:
     """Return URL, version and part of each input as it was when it was judged last."""
     newest: dict[str, tuple[str, int]] = {}
     for part in parts:
-        keys = dataset.columns(dataset.path("inputs", part), ("url", "version")).to_pydict()
+        path = dataset.path("inputs", part)
+        keys = dataset.columns(path, ("url", "version")).to_pydict()
+        if len({*keys["url"]}) < len(keys["url"]):
+            # Each question joins by URL and version: with the square of those that are alike.
+            raise DatasetError("an input is there twice", source=path, hint=f"move it away; {JUDGED_AGAIN}")
         for url, version in zip(keys["url"], keys["version"], strict=True):
             newest[url] = (version, part)
     versions, numbers = zip(*newest.values(), strict=True) if newest else ((), ())

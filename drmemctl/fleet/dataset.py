@@ -18,12 +18,15 @@ import pyarrow as pa
 
 from drmemctl.errors import DrmemctlError, InputError, WriteError
 from drmemctl.fleet.outcome import OUTCOME_COLUMNS, OUTCOME_OF
-from drmemctl.fleet.storage import file_system, from_storage, local_path
+from drmemctl.fleet.storage import file_system, from_storage, local_path, reason_of
 from drmemctl.fleet.tables import ALL_TABLES, KERNELS, SCHEMA, VERSION, read
 from drmemctl.fleet.work import ALL_WORK, CHECK, Work
+from drmemctl.read_files import check_regular, open_regular
 
 _PART = re.compile(r"part-(\d{8})\.parquet")
 _UNFINISHED = ".tmp"
+JUDGED_AGAIN = "its inputs are then judged again"
+"""What comes of moving a damaged part away."""
 
 
 class DatasetError(DrmemctlError):
@@ -96,13 +99,20 @@ class Dataset:
 
     def columns(self, path: str, names: Sequence[str]) -> pa.Table:
         """Return columns of a file of the table by which a part counts; `DatasetError` where it is none."""
+        schema = ALL_TABLES[self.work.commit]
         with self._opened(path) as stream:
             table = read(stream, names)
-        expected = ALL_TABLES[self.work.commit].metadata[SCHEMA].decode()
-        schema = (table.schema.metadata or {}).get(SCHEMA, b"").decode("utf-8", "replace")
-        if schema != expected or not {*names} <= {*table.column_names}:
-            message = f"this is {schema or 'Parquet of another program'}, not {expected}"
-            raise DatasetError(message, source=path, hint="take the drmemctl that wrote it")
+            name = (table.schema.metadata or {}).get(SCHEMA, b"").decode("utf-8", "replace")
+            expected = schema.metadata[SCHEMA].decode()
+            message = f"this is {name or 'Parquet of another program'}, not {expected}"
+            if name == expected:
+                message = f"it has other columns than {expected}"
+            if name != expected or sorted(names) != sorted(table.column_names):
+                raise DatasetError(message, source=path, hint="take the drmemctl that wrote it")
+            # Arrow believes what a file says of its types and texts: here they become ours, or an error.
+            fields = [schema.field(name) for name in table.column_names]
+            table = table.cast(pa.schema(fields, metadata=table.schema.metadata))
+            table.validate(full=True)
         return table
 
     def made_by(self) -> tuple[str, tuple[str, ...]] | None:
@@ -117,12 +127,24 @@ class Dataset:
     @contextmanager
     def _opened(self, path: str) -> Iterator[Any]:
         try:
-            with from_storage(lambda: self.fs.open(path, "rb"), path) as stream:
+            with from_storage(lambda: self._open(path), path) as stream:
                 yield stream
         except (pa.ArrowException, OSError, ValueError) as error:
             message = f"this is no part of a data set: {error}"
-            hint = "move it away; its inputs are then judged again"
-            raise DatasetError(message, source=path, hint=hint) from error
+            raise DatasetError(message, source=path, hint=f"move it away; {JUDGED_AGAIN}") from error
+
+    def _open(self, path: str) -> Any:
+        return open_regular(path) if self.is_local else self.fs.open(path, "rb")
+
+    def check_files(self) -> None:
+        """Raise `DatasetError` where a part that counts lacks a file, or has one that readers would wait for."""
+        for path in (path for table in self.work.tables for path in self.paths(table)):
+            try:
+                check_regular(os.stat(path))  # noqa: PTH116
+            except OSError as error:
+                part = posixpath.join(self.work.commit, posixpath.basename(path))
+                hint = f"move {part} away; {JUDGED_AGAIN}"
+                raise DatasetError(f"cannot be read: {error.strerror}", source=path, hint=hint) from error
 
     @contextmanager
     def writer(self) -> Iterator[DatasetWriter]:
@@ -207,8 +229,7 @@ def _storage_errors(path: str) -> Iterator[None]:
     except DrmemctlError:
         raise
     except Exception as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise WriteError(f"cannot be written: {reason}", source=path) from error
+        raise WriteError(f"cannot be written: {reason_of(error)}", source=path) from error
 
 
 def existing_dataset(url: str, works: Sequence[Work] = ALL_WORK) -> Dataset:

@@ -92,8 +92,8 @@ order by
 select
   nullif(name, url) as partition,
   release,
-  sum(findings.lmbs)::bigint as lmbs,
-  (sum(findings.bytes) / 1048576)::bigint as mib,
+  sum(findings.lmbs)::hugeint as lmbs,
+  (sum(findings.bytes) / 1048576)::hugeint as mib,
   url
 from findings
 join inputs using (url, version)
@@ -125,9 +125,9 @@ order by unused desc nulls last, inputs desc, model, arrays, twice, usable""",
 select
   lmb_size // 1048576 as lmb_mib,
   count(*) as inputs,
-  sum(lmbs)::bigint as lmbs,
-  sum(assigned)::bigint as assigned,
-  (sum(assigned * (lmb_size // 1048576)::hugeint) / 1024)::bigint as assigned_gib,
+  sum(lmbs)::hugeint as lmbs,
+  sum(assigned)::hugeint as assigned,
+  (sum(assigned * (lmb_size // 1048576)::hugeint) / 1024)::hugeint as assigned_gib,
   round(avg(runs), 1) as runs
 from inputs
 where lmbs is not null
@@ -288,9 +288,9 @@ select
   kernel,
   policy as locking,
   count(*) as scenarios,
-  sum(states)::bigint as states,
+  sum(states)::hugeint as states,
   max(states) as most,
-  sum(ends)::bigint as ends,
+  sum(ends)::hugeint as ends,
   count(*) filter (not complete) as incomplete
 from scenarios
 group by kernel, policy

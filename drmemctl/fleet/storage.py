@@ -50,8 +50,12 @@ def from_storage(function: Callable[[], _T], url: str) -> _T:
         hint = "pip install 'drmemctl[fleet-s3]'" if "s3fs" in str(error) else None
         raise InputError(f"this kind of URL takes a package: {error}", source=url, hint=hint) from error
     except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise InputError(f"cannot be read: {reason}", source=url) from error
+        raise InputError(f"cannot be read: {reason_of(error)}", source=url) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error of a storage says, without the path that ours names."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def open_remote(url: str) -> io.BufferedReader:

@@ -53,6 +53,9 @@ EXTENDED_SIZE = sum(EXTENDED.values()) // 8
 SECTION = Rows(id=16, length=16, version=8, subtype=8, creator=16)
 SECTION_SIZE = SECTION.size
 
+VERSIONS = range(1, 7)
+"""Of the fixed part. Linux looks at none of them, but most other files have another byte here."""
+
 PRRN, HOTPLUG_EVENT, EPOW = 0xA0, 0xE5, 0x40
 PLATFORM_LOG, IBM = 14, 0x49424D00
 """The format and the company that Linux wants of an extended log; it finds no section in any other."""

@@ -89,7 +89,7 @@ class CrashkernelOption(NamedTuple):
     base: int | None
 
 
-def crash_kernel(text: str, *, cma: bool = True) -> CrashkernelOption | None:
+def crash_kernel(text: str, *, cma: bool) -> CrashkernelOption | None:
     """Return the last `crashkernel=` of the form SIZE[@BASE]; None without one of that simple form."""
     values = crash_kernel_sizes(text, cma=cma)
     size, suffix = memparse(values[-1] if values else "")
@@ -98,7 +98,7 @@ def crash_kernel(text: str, *, cma: bool = True) -> CrashkernelOption | None:
     return CrashkernelOption(size, memparse(suffix[1:]).size or None)
 
 
-def crash_kernel_size(text: str, total: int, *, cma: bool = True) -> int:
+def crash_kernel_size(text: str, total: int, *, cma: bool) -> int:
     """Return the bytes that the last `crashkernel=` asks for where there are `total`; 0 for none.
 
     `START-[END]:SIZE,…` is the first that `total` lies in (`parse_crashkernel_mem`).

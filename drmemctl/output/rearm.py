@@ -25,9 +25,9 @@ def rearm_lines(rearm: Rearm | None, table: LmbTable) -> Iterator[str]:
     yield f"  {rearm.why}\n"
     width = table.address_digits + len("0x")
     yield from _about(rearm.came, width, "came since then" + (", not in the dump" if rearm.lacks else ""))
-    is_fatal = rearm.stale == rearm.went
-    yield from _about(rearm.went, width, "went since then" + (_STILL_DUMPED if is_fatal else ""))
-    if not is_fatal:
+    all_are_stale = rearm.stale == rearm.went
+    yield from _about(rearm.went, width, "went since then" + (_STILL_DUMPED if all_are_stale else ""))
+    if not all_are_stale:
         yield from _about(rearm.stale, width, "gone" + _STILL_DUMPED)
     has = "is not there" if rearm.flag_value is None else f"reads {rearm.flag_value}"
     yield f"  {rearm.flag} {has}\n"

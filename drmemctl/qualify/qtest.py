@@ -7,6 +7,7 @@ and no kernel has to be talked into making it. The machine stands still all the 
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 import subprocess
@@ -58,11 +59,19 @@ def version_of(qemu: str) -> tuple[int, ...]:
     return tuple(int(part) for part in number.split("-")[0].split(".") if part.isdigit())
 
 
-def firmware_blob(qemu: str, place: Path) -> bytes:
-    """Return the tree that the machine hands its firmware out with, before any guest said what it supports."""
+def firmware_blob(qemu: str, version: tuple[int, ...], place: Path) -> bytes:
+    """Return the tree that the machine hands its firmware out with, before any guest said what it supports.
+
+    From 10.0 on only the monitor writes it: the option dumpdtb comes before the machine has made its tree.
+    """
     path = place / "machine.dtb"
-    command = [qemu, *MACHINE, "-machine", f"pseries,dumpdtb={path}"]
-    dumping = subprocess.run(command, check=False, capture_output=True, text=True)
+    path.unlink(missing_ok=True)
+    has_command = version >= (7, 2)
+    options = ("-S", "-qmp", "stdio") if has_command else ("-machine", f"pseries,dumpdtb={path}")
+    asked = (("qmp_capabilities", {}), ("dumpdtb", {"filename": str(path)}), ("quit", {})) if has_command else ()
+    text = "".join(json.dumps({"execute": command, "arguments": given}) + "\n" for command, given in asked)
+    command = [qemu, *MACHINE, *options]
+    dumping = subprocess.run(command, input=text, check=False, capture_output=True, text=True)
     if dumping.returncode or not path.exists():
         raise OracleError(f"{qemu} has no pseries machine: {dumping.stderr.strip()[-300:]}")
     return path.read_bytes()

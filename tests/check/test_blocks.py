@@ -93,7 +93,7 @@ def test_a_block_of_a_memory_node_and_lmbs() -> None:
     base = fixture(PLUGGED)
     assert "DRM101" in broken_anew(base, shifted(base))
     (said,) = messages(shifted(base), "DRM101")
-    assert said.startswith("memory block 4 holds memory of /memory@20000000 and the LMBs from 0x048000000 on")
+    assert said.startswith("memory block 4 holds memory of /memory@20000000 and the LMBs from 0x048000000 on:")
     assert "DRM101" not in broken_anew(base, LOW_HALF(base))
 
 

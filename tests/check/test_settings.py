@@ -96,6 +96,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_settings(str(tmp_path / "latin"))
 
 
+def test_a_file_of_windows_is_one(tmp_path: Path) -> None:
+    (tmp_path / "drmemctl.toml").write_bytes(b"\xef\xbb\xbfjobs = 3\r\n")
+    assert read_settings(str(tmp_path / "drmemctl.toml")) == Settings(jobs=3)
+
+
 def test_the_nearest_file_counts(tmp_path: Path) -> None:
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)

@@ -187,6 +187,7 @@ def hotplug(payload: str) -> bytes:
         (QEMU_EVENT, ""),
         (HP_INDEXED_COUNT, ""),
         (b"\6", "this is no event"),
+        (b"\x89PNG\r\n\x1a\n", "version 137, where RTAS has 1 to 6"),
         (bytes.fromhex("062060a000000000"), "a reassignment of scope 0"),
         (bytes.fromhex("062060a0fffffffe"), "a reassignment of scope -2"),
         (bytes.fromhex("062460a000000002"), "a reassignment has no extended log"),

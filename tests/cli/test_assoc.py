@@ -14,6 +14,7 @@ import pytest
 from tests.cases import each
 from tests.cli.running import on_terminal, run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
+from tests.wide import share
 
 WITHOUT = ("trees/precas", "trees/nomaxmem")
 NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) not in WITHOUT]
@@ -82,7 +83,7 @@ def test_it_fits_a_terminal_of_80_columns(name: str) -> None:
     assert max(len(line) for line in lines) <= 80
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 2, 3))
 def test_csv_has_a_line_for_every_record_of_json(name: str) -> None:
     rows = list(csv.DictReader(io.StringIO(run("assoc", fixture(name), "--format", "csv").out)))
     found = record(name)

@@ -11,6 +11,7 @@ import pytest
 from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
+from tests.wide import share
 
 NAMES = [tree_name(path) for path in fixture_trees()]
 
@@ -53,7 +54,7 @@ def test_the_block_size_follows_the_release(kernel: str, size: int) -> None:
     assert found["block_size"] == size
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 1, 3))
 def test_every_bundled_tree(name: str) -> None:
     expected = {3} if name == "trees/precas" else {0, 1}
     assert run("blocks", fixture(name)).code in expected

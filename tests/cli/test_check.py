@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -157,7 +158,7 @@ N_TREES = len(fixture_trees()) + len(OTHERS)
 """What `check` finds below fixtures/: blobs, source, archives of the tutorial, dumps, guests' trees."""
 
 
-@each("path", fixture_trees(), ids=tree_name)
+@each("path", share(fixture_trees(), 2, 3), ids=tree_name)
 def test_text_fits_a_screen(path: Path) -> None:
     assert len(check(path).out.splitlines()) <= 24
     assert "--all" not in check(path, "--all").out
@@ -408,8 +409,7 @@ class TestTerminals:
         assert b"\x1b[1;31merror   DRM030" in shown
         assert b"\x1b" not in process("check", "--isolated", BAD, GOOD).stdout
 
-    @pytest.mark.parametrize("both", [False, True], ids=["stderr", "stdout and stderr"])
-    def test_a_long_run_shows_a_bar(self, tmp_path: Path, both: bool) -> None:
+    def test_a_long_run_shows_a_bar(self, tmp_path: Path) -> None:
         trees = tmp_path / "trees"
         trees.mkdir()
         for number in range(50):
@@ -418,14 +418,14 @@ class TestTerminals:
         late = f"(sleep 3; cat {shlex.quote(str(trees / '0.dtb'))})"
         ours = shlex.join([*COMMAND, "check", "--isolated", "-j", "2", "-", str(trees)])
         command = ["sh", "-c", f"{late} | {ours}"]
-        with (tmp_path / "out").open("wb") as out:
-            shown = seen_on_terminal(command, None if both else out)
-        assert b"/51" in shown
-        text = shown if both else (tmp_path / "out").read_bytes()
-        # A name that is too long for the terminal has the rest of its line below it.
-        words = b" ".join(text.split())
-        assert words.count(b": no findings") == 51
-        assert b"no findings in 51 trees" in text.splitlines()[-1]
+        with (tmp_path / "out").open("wb") as out, ThreadPoolExecutor(2) as pool:
+            errors, both = pool.map(seen_on_terminal, [command] * 2, [out, None])
+        for shown, text in ((errors, (tmp_path / "out").read_bytes()), (both, both)):
+            assert b"/51" in shown
+            # A name that is too long for the terminal has the rest of its line below it.
+            words = b" ".join(text.split())
+            assert words.count(b": no findings") == 51
+            assert b"no findings in 51 trees" in text.splitlines()[-1]
 
     def test_a_short_run_shows_none(self) -> None:
         ours, theirs = pty.openpty()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.cases import each
 from tests.cli.running import on_terminal, process, run
 from tests.conftest import FIXTURES, Tool, blob, fixture_trees, tree_name
 from tests.oracles import Libfdt, fdtget_value
-from tests.wide import pairs
+from tests.wide import share
 
 DRMEM = "/ibm,dynamic-reconfiguration-memory"
 PROPERTIES = {"v1": "ibm,dynamic-memory", "v2": "ibm,dynamic-memory-v2"}
@@ -38,7 +39,7 @@ def library(libfdt: Any) -> Libfdt:
     return Libfdt(libfdt)
 
 
-@each(("name", "suffix"), pairs(NAMES, ["dtb", "dts"], 2))
+@each(("name", "suffix"), share([*product(NAMES, ["dtb", "dts"])], 1, 3))
 def test_every_fixture_is_written_with_the_same_content(
     name: str, suffix: str, tmp_path: Path, dtc: Tool, library: Libfdt
 ) -> None:
@@ -52,7 +53,7 @@ def test_every_fixture_is_written_with_the_same_content(
     assert library.reservations(written) == library.reservations(blob(name))
 
 
-@each(("name", "to"), pairs(CONVERTIBLE, ["v1", "v2"], 2))
+@each(("name", "to"), share([*product(CONVERTIBLE, ["v1", "v2"])], 0, 3))
 def test_every_fixture_is_converted_and_only_its_lmbs_change(
     name: str, to: str, tmp_path: Path, dtc: Tool, fdtget: Tool, library: Libfdt
 ) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -81,24 +82,31 @@ def ended(running: subprocess.Popen[bytes], number: signal.Signals, *, group: bo
     return running.returncode, err.strip()
 
 
-@pytest.mark.parametrize("delay", [0, 0.05, 0.2, 0.4, 0.8])
-@pytest.mark.parametrize("name", LONG)
-def test_an_interrupt_at_any_moment(name: str, delay: float, trees: Path, tmp_path: Path) -> None:
-    words = {"TREES": str(trees), "OUT": str(tmp_path / "out")}
-    running = started([words.get(word, word) for word in LONG[name]])
-    time.sleep(delay)
-    assert ended(running, signal.SIGINT, group=True) == (130, b"drmemctl: interrupted")
-    assert list(tmp_path.iterdir()) == []
+def interrupted(name: str, delays: Sequence[float], trees: Path, folder: Path, number: signal.Signals) -> None:
+    """Send a signal to processes that run at the same time, to each after another delay, and see how they end."""
+    words = {"TREES": str(trees), "OUT": str(folder / "out")}
+    command = [words.get(word, word) for word in LONG[name]]
+    running = [(delay, started(command), time.monotonic()) for delay in delays]
+    interrupt = number == signal.SIGINT
+    expected = (130, b"drmemctl: interrupted") if interrupt else (128 + number, b"")
+    for delay, child, start in running:
+        time.sleep(max(start + delay - time.monotonic(), 0))
+        assert ended(child, number, group=interrupt) == expected, delay
+    assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("delay", [0, 0.4, 0.8])
+@pytest.mark.parametrize("delays", [(0,), (0.05,), (0.2, 0.4, 0.8)], ids=str)
 @pytest.mark.parametrize("name", LONG)
-def test_a_termination_leaves_nothing_half_written(name: str, delay: float, trees: Path, tmp_path: Path) -> None:
-    words = {"TREES": str(trees), "OUT": str(tmp_path / "out")}
-    running = started([words.get(word, word) for word in LONG[name]])
-    time.sleep(delay)
-    assert ended(running, signal.SIGTERM, group=False) == (128 + signal.SIGTERM, b"")
-    assert list(tmp_path.iterdir()) == []
+def test_an_interrupt_at_any_moment(name: str, delays: Sequence[float], trees: Path, tmp_path: Path) -> None:
+    interrupted(name, delays, trees, tmp_path, signal.SIGINT)
+
+
+@pytest.mark.parametrize("delays", [(0,), (0.4, 0.8)], ids=str)
+@pytest.mark.parametrize("name", LONG)
+def test_a_termination_leaves_nothing_half_written(
+    name: str, delays: Sequence[float], trees: Path, tmp_path: Path
+) -> None:
+    interrupted(name, delays, trees, tmp_path, signal.SIGTERM)
 
 
 LOSING = """

@@ -20,6 +20,7 @@ from tests.cases import each
 from tests.cli.running import process, run
 from tests.conftest import FIXTURES, Tool, fixture_trees, gunzip, tree_name
 from tests.oracles import fdtget_value
+from tests.wide import share
 
 DRMEM = "/ibm,dynamic-reconfiguration-memory"
 WITHOUT = ("trees/precas", "trees/nomaxmem")
@@ -163,7 +164,7 @@ def json_of(*arguments: str | Path) -> Any:
     return json.loads(outcome.out)
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 2, 3))
 def test_the_json_of_every_bundled_tree_is_what_fdtget_and_the_contract_make(
     name: str, expected: Callable[[str], Expected]
 ) -> None:
@@ -233,7 +234,7 @@ ROW = re.compile(
 )
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 0, 3))
 def test_the_table_has_every_lmb(name: str) -> None:
     title, _, *lines = run("lmb", fixture(name)).out.splitlines()
     rows = [ROW.match(line) for line in lines]

@@ -14,6 +14,7 @@ import pytest
 from tests.cases import each
 from tests.cli.running import on_terminal, process, run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
+from tests.wide import share
 
 NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) != "trees/precas"]
 MIB, GIB = 1 << 20, 1 << 30
@@ -80,7 +81,7 @@ def test_a_cell_of_several_lmbs_shows_the_most_and_marks_what_is_mixed() -> None
     assert lines[-1].startswith("^    more than one kind")
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 1, 3))
 @pytest.mark.parametrize("width", ["24", "80", "200"])
 def test_no_line_is_wider_than_asked_for(name: str, width: str) -> None:
     outcome = run("map", fixture(name), "--width", width)

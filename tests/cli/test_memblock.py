@@ -13,6 +13,7 @@ import pytest
 from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
+from tests.wide import share
 
 NAMES = [tree_name(path) for path in fixture_trees()]
 RECORDED = FIXTURES / "captures" / "6.1-memblock.dtb.gz"
@@ -111,7 +112,7 @@ def test_a_kernel_that_does_not_survive_is_said_and_is_exit_code_1() -> None:
     assert None in {one["node"] for one in found["regions"]}
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 2, 3))
 def test_every_bundled_tree(name: str) -> None:
     assert run("memblock", fixture(name)).code in (0, 1)
     assert json.loads(run("memblock", fixture(name), "--format", "json").out)["regions"]

@@ -18,6 +18,7 @@ from tests.cases import each
 from tests.cli.running import on_terminal, run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
 from tests.model.partitions import KERNEL_ARRAYS, sysfs
+from tests.wide import share
 
 NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) != "trees/precas"]
 
@@ -69,7 +70,7 @@ def test_it_fits_a_terminal_of_80_columns(name: str) -> None:
     assert max(map(len, lines)) <= 80
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 0, 3))
 def test_csv_has_the_nodes_of_json(name: str) -> None:
     rows = list(csv.DictReader(io.StringIO(run("numa", fixture(name), "--format", "csv").out)))
     records = json.loads(run("numa", fixture(name), "--format", "json").out)["nodes"]

@@ -57,7 +57,7 @@ def shown_nodes() -> Nodes:
     return set()
 
 
-@each("name", share(NAMES, 0, 2))
+@each("name", share(NAMES, 0, 3))
 def test_every_property_of_a_fixture_is_what_libfdt_reads(name: str, libfdt: Any, shown_nodes: Nodes) -> None:
     trail: list[str] = []
     for node in Libfdt(libfdt).nodes(blob(name)):
@@ -93,7 +93,7 @@ def test_raw_writes_the_bytes_that_fdtget_reads(path: str, name: str, fdtget: To
     assert process("prop", TREE, f"{path}:{name}", "--raw").stdout == done.stdout
 
 
-@each("name", [name for name in NAMES if name not in ("trees/precas", "trees/nomaxmem")])
+@each("name", share([name for name in NAMES if name not in ("trees/precas", "trees/nomaxmem")], 1, 3))
 def test_fields_lie_in_the_value_and_numbers_are_its_bytes(name: str) -> None:
     tree = load(fixture(name))
     for path in ("/", DRMEM, "/chosen", "/rtas", f"/cpus/{tree.node('/cpus').children[0].name}"):

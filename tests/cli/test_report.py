@@ -53,7 +53,7 @@ def section(document: Element, name: str) -> Element:
     return document.one("section", id=name)
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 0, 3))
 def test_every_tree_has_a_page_whose_parts_fit_together(name: str) -> None:
     document = page(fixture(name))
     ids = [one.attributes["id"] for one in document.walk() if "id" in one.attributes]
@@ -67,7 +67,7 @@ def test_every_tree_has_a_page_whose_parts_fit_together(name: str) -> None:
         assert widths <= {len(table.one("thead").all("th"))}
 
 
-@each("name", share(NAMES, 1, 2))
+@each("name", share(NAMES, 1, 3))
 def test_the_lmb_rows_and_the_findings_are_those_of_the_other_commands(name: str) -> None:
     document = page(fixture(name))
     tables = [table for table in document.all("table") if table.attributes.get("id") == "lmb-table"]

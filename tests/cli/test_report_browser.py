@@ -23,7 +23,7 @@ from tests.cli.running import run
 from tests.compare.trees import partition
 from tests.conftest import FIXTURES, ROOT, fixture_trees, tree_name
 from tests.pages import Element, parsed
-from tests.wide import FULL_SIZE
+from tests.wide import FULL_SIZE, share
 
 NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) != "trees/precas"]
 TWO_NODES, LPM, V1_TREE = "kernel-arrays/numa2-plug2", "captures/6.1-lpm", "captures/5.10-v2-to-v1"
@@ -126,7 +126,7 @@ def test_a_page_about_a_fleet_renders_at_phone_and_desk_width(browser: Browser, 
     assert texts(browser, "#drift caption") == ["lpar7"]
 
 
-@each(("name", "widths"), zip(NAMES, cycle([(360, 1600), (1600, 360)]), strict=False))
+@each(("name", "widths"), share([*zip(NAMES, cycle([(360, 1600), (1600, 360)]), strict=False)], 0, 2))
 def test_trees_of_every_look_render_at_phone_and_desk_width(
     browser: Browser, made: Made, name: str, widths: tuple[int, int], opened_looks: Looks
 ) -> None:

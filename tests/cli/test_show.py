@@ -15,6 +15,7 @@ import pytest
 from tests.cases import each
 from tests.cli.running import on_terminal, process, run
 from tests.conftest import FIXTURES, Tool, fixture_trees, tree_name
+from tests.wide import share
 
 NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) != "trees/precas"]
 MIB, GIB = 1 << 20, 1 << 30
@@ -118,7 +119,7 @@ def test_a_guest_without_dynamic_memory() -> None:
     assert "no dynamic memory" in outcome.out
 
 
-@each("name", [name for name in NAMES if name != "trees/nomaxmem"])
+@each("name", share([name for name in NAMES if name != "trees/nomaxmem"], 2, 3))
 def test_lmbs_by_state_are_what_fdtget_and_struct_count(
     name: str, fdtget: Tool, dtb_file: Callable[[str], Path]
 ) -> None:
@@ -143,7 +144,7 @@ def test_lmbs_by_state_are_what_fdtget_and_struct_count(
     assert found["lmbs"] == sum(n for n, _ in entries)
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 0, 3))
 def test_it_fits_one_screen(name: str) -> None:
     outcome = run("show", fixture(name))
     assert outcome.code == 0

@@ -55,7 +55,7 @@ def tree_file(folder: Path, root: Plain, **options: Any) -> Path:
     return path
 
 
-@each("name", share(NAMES, 0, 2))
+@each("name", share(NAMES, 0, 3))
 def test_dtc_reads_back_the_same_content(name: str, dtc: Tool, library: Libfdt) -> None:
     outcome = run("tree", fixture(name))
     assert (outcome.code, outcome.err) == (0, "")
@@ -71,7 +71,7 @@ def test_no_option_changes_the_content(name: str, options: list[str], dtc: Tool,
     assert library.nodes(again) == library.nodes(blob(name))
 
 
-@each("name", share(NAMES, 1, 2))
+@each("name", share(NAMES, 1, 3))
 def test_our_own_reader_takes_it_for_the_same_tree(name: str) -> None:
     tree = read_fdt(blob(name))
     again = read_dts(run("tree", fixture(name)).out.encode(), "")
@@ -239,7 +239,7 @@ def test_color_does_not_change_the_text() -> None:
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 2, 3))
 def test_json_has_every_node_and_byte(name: str, library: Libfdt) -> None:
     found = json.loads(run("tree", fixture(name), "--format", "json").out)
     assert (found["schema"], found["path"]) == ("drmemctl.tree/1", "/")

@@ -13,6 +13,7 @@ from tests.cases import each
 from tests.cli.outputs import PRINTING, RACE
 from tests.cli.running import on_terminal, run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
+from tests.wide import share
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _AS_IT_IS = ("show json", "simulate json", "convert", "capture --script", "--help", "simulate --help")
@@ -39,9 +40,9 @@ def test_every_command_fits(name: str, width: int) -> None:
 
 @pytest.mark.parametrize(("width", "part"), [(80, 0), (100, 1), (200, 2)])
 def test_every_table_of_bundled_trees_fits(width: int, part: int) -> None:
-    """Each tree with one command at each width, by turns: all of them would be two thousand processes."""
+    """Each tree with a command at a width, by turns: all of them would be thousands of processes."""
     wrong = {}
-    for number, path in enumerate(fixture_trees()):
+    for number, path in share([*enumerate(fixture_trees())], part, 3):
         command = TABLES[(number + part) % len(TABLES)]
         if lines := too_wide(shown(command, path, width=width), width):
             wrong[f"{command} {tree_name(path)}"] = lines[:3]

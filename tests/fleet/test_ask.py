@@ -20,7 +20,7 @@ from tests.cases import each
 from tests.cli.running import Outcome, run
 from tests.conftest import FIXTURES
 from tests.fleet.datasets import add_inputs, add_part, captures, with_row
-from tests.fleet.judged import tables
+from tests.fleet.judged import pa, tables
 
 TREES = [
     FIXTURES / "boot" / "aa-out-of-range.dtb.gz",
@@ -306,12 +306,15 @@ def test_a_data_set_that_others_wrote(tmp_path: Path) -> None:
         "partition": "\x1b]0;title\x07",
         "model": "x" * 5000,
         "errors": 2**62,
+        **dict.fromkeys(("lmb_size", "lmbs", "assigned"), 2**63 - 1),
     }
     part["inputs"] = with_row(part["inputs"], names)
     add_part(dataset, 1, part)
     for question in ("worst", "rules", "lmb-sizes", "select * from inputs"):
         for form in ("text", "csv", "json"):
-            out = run("fleet", "ask", dataset, question, "--format", form).out
+            outcome = run("fleet", "ask", dataset, question, "--format", form)
+            out = outcome.out
+            assert outcome.code == 0
             assert out.isascii()
             assert all(line.isprintable() for line in out.splitlines())
 
@@ -329,6 +332,39 @@ def test_a_damaged_part_is_named_in_one_line(table: str, message: str, asked: As
         assert (outcome.code, outcome.out, outcome.err.count("\n")) == (3, "", 1)
         assert message in outcome.err
         assert "part-00000002.parquet" in outcome.err
+
+
+@each("table", ["inputs", "findings"])
+def test_a_part_that_is_no_file_is_named_and_not_waited_for(table: str, asked: Asked, tmp_path: Path) -> None:
+    dataset = tmp_path / table
+    shutil.copytree(asked.dataset, dataset)
+    path = dataset / table / "part-00000002.parquet"
+    for make in (Path.unlink, os.mkfifo, lambda path: (path.unlink(), path.mkdir())):
+        make(path)
+        outcome = run("fleet", "ask", dataset, "worst")
+        said = "part-00000002.parquet" if path.exists() or table != "inputs" else ""
+        assert (outcome.code, outcome.err.count("\n")) == ((3, 1) if said else (0, 0))
+        assert said in outcome.err
+
+
+@each(
+    ("urls", "said"),
+    [
+        ([[7]], "this is no part of a data set"),
+        ([b"\xff"], "this is no part of a data set"),
+        (pa.array([b"\xff"]).view(pa.string()), "this is no part of a data set"),
+        (["x", "x"], "an input is there twice"),
+        ([None, None], "an input is there twice"),
+    ],
+)
+def test_urls_that_are_none_are_a_damaged_part(urls: Any, said: str, tmp_path: Path) -> None:
+    inputs = tables([FIXTURES / "trees" / "v2-gap.dtb.gz"])["inputs"]
+    rows = pa.concat_tables([inputs.slice(0, 1)] * len(urls))
+    part = {**tables([FIXTURES / "trees" / "v2-gap.dtb.gz"]), "inputs": rows.set_column(0, "url", pa.array(urls))}
+    add_part(tmp_path / "fleet", 1, part)
+    outcome = run("fleet", "ask", tmp_path / "fleet", "worst")
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (3, "", 1)
+    assert f"part-00000001.parquet: {said}" in outcome.err
 
 
 def test_tables_of_another_version_are_not_read(asked: Asked, tmp_path: Path) -> None:

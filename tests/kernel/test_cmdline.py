@@ -73,14 +73,14 @@ def test_numbers_with_a_unit(text: str, size: int, rest: str) -> None:
     ],
 )
 def test_memory_for_a_crash_kernel(text: str, found: tuple[int, int | None] | None) -> None:
-    assert crash_kernel(text) == found
+    assert crash_kernel(text, cma=True) == found
 
 
 def test_a_kernel_that_does_not_know_cma_takes_it_for_the_size() -> None:
     """`parse_crashkernel_simple` finds a comma where `@` or the end has to be, and gives up."""
     text = "crashkernel=256M@128M crashkernel=1G,cma"
     assert (crash_kernel(text, cma=False), crash_kernel_size(text, 4 << 30, cma=False)) == (None, 0)
-    assert crash_kernel_size(text, 4 << 30) == 256 * M
+    assert crash_kernel_size(text, 4 << 30, cma=True) == 256 * M
 
 
 def test_options_by_name() -> None:

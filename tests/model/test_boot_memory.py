@@ -14,6 +14,7 @@ from drmemctl.tree.node import Node
 from tests.cases import each
 from tests.conftest import Tool, fixture_trees, tree_name
 from tests.model.partitions import fixture_tree, memory, node, partition
+from tests.wide import share
 
 GIB = 1 << 30
 
@@ -27,7 +28,7 @@ def pairs(*numbers: int) -> bytes:
     return struct.pack(f">{len(numbers)}Q", *numbers)
 
 
-@each("name", [tree_name(path) for path in fixture_trees()])
+@each("name", share([tree_name(path) for path in fixture_trees()], 1, 3))
 def test_ranges_of_every_bundled_tree_are_what_fdtget_reads(
     name: str, fdtget: Tool, dtb_file: Callable[[str], Path]
 ) -> None:

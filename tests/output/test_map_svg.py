@@ -14,6 +14,7 @@ from tests.cases import each
 from tests.cli.running import run
 from tests.compare.trees import partition
 from tests.conftest import FIXTURES, fixture_trees, tree_name
+from tests.wide import share
 
 NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) != "trees/precas"]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -39,7 +40,7 @@ def words(root: ET.Element) -> list[str]:
     return [one.findtext(f"{SVG}title", "") for one in bars(root)]
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 0, 3))
 def test_it_is_the_picture_of_the_terminal(name: str) -> None:
     root = drawing(name)
     assert root.findtext(f"{SVG}title") == "Address map"

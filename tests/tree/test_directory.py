@@ -20,6 +20,7 @@ from drmemctl.tree.source import load
 from tests.cases import each
 from tests.conftest import Tool, fixture_trees, gunzip, tree_name
 from tests.tree.samples import content, tree, write_directory
+from tests.wide import share
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def refused(path: Path | str, message: str, kind: type[DrmemctlError] = InputErr
     return caught.value
 
 
-@each("path", fixture_trees(), ids=tree_name)
+@each("path", share(fixture_trees(), 1, 3), ids=tree_name)
 def test_every_bundled_tree_as_a_directory(path: Path, tmp_path: Path) -> None:
     expected = load(gunzip(path))
     read = load(write_directory(expected.root, tmp_path / "any name"))

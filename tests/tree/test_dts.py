@@ -18,7 +18,7 @@ from drmemctl.tree.source import load
 from tests.cases import each
 from tests.conftest import ROOT, Tool, fixture_trees, gunzip, tree_name
 from tests.tree.samples import content
-from tests.wide import examples
+from tests.wide import examples, share
 
 
 def value(text: str) -> bytes | None:
@@ -33,7 +33,7 @@ def refused(text: str, message: str, kind: type[DrmemctlError] = InputError) -> 
     return caught.value
 
 
-@each("path", fixture_trees(), ids=tree_name)
+@each("path", share(fixture_trees(), 0, 3), ids=tree_name)
 def test_what_dtc_and_fdtdump_print_is_what_they_read(
     path: Path, tmp_path: Path, dtc: Tool, fdtdump: Tool
 ) -> None:

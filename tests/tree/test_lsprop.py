@@ -17,12 +17,12 @@ from tests.cases import each
 from tests.conftest import fixture_trees, gunzip, tree_name
 from tests.tree.lsprop_text import CUT, listing, printed
 from tests.tree.samples import content, tree
-from tests.wide import examples
+from tests.wide import examples, share
 
 BASES = ["/proc/device-tree", "", "./copy", "/sys/firmware/devicetree/base"]
 
 
-@each(("path", "base"), zip(fixture_trees(), cycle(BASES)), ids=lambda case: tree_name(case[0]))
+@each(("path", "base"), share([*zip(fixture_trees(), cycle(BASES))], 2, 3), ids=lambda case: tree_name(case[0]))
 def test_a_whole_tree_that_is_not_cut(path: Path, base: str) -> None:
     expected = load(gunzip(path))
     read = load(listing(expected.root, base, 1 << 30).encode("latin-1"))

@@ -84,14 +84,16 @@ def block_on_several_nodes(subject: Subject) -> Iterator[Violation]:
         }
         numbers = sorted(node for node in nodes if node is not None)
         if len(numbers) > 1:
-            yield _shared(subject, block, f"on nodes {', '.join(map(str, numbers))}: it")
+            yield _shared(
+                subject, block, f", on nodes {', '.join(map(str, numbers))}: it can never be taken offline"
+            )
 
 
 def _shared(subject: Subject, block: BlockSpan, consequence: str) -> Violation:
     owners = [owner.path or f"the LMBs from {subject.address(owner.base)} on" for owner in block.owners[:2]]
     path = block.owners[0].path
-    message = f"memory block {block.first} holds memory of {' and '.join(owners)}, {consequence} can never be"
-    return Violation(f"{message} taken offline", path or NODE, REG if path else "")
+    message = f"memory block {block.first} holds memory of {' and '.join(owners)}{consequence}"
+    return Violation(message, path or NODE, REG if path else "")
 
 
 @rule(
@@ -123,7 +125,7 @@ def block_of_node_and_lmb(subject: Subject) -> Iterator[Violation]:
     """
     for block in shared_blocks(subject):
         if len({owner.kind for owner in block.owners}) > 1:
-            yield _shared(subject, block, "and removing those LMBs takes boot memory along: it")
+            yield _shared(subject, block, ": removing those LMBs takes boot memory along")
 
 
 @rule(

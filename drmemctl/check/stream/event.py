@@ -20,7 +20,7 @@ from drmemctl.formats.hotplug_section import (
     RESOURCES,
     Hotplug,
 )
-from drmemctl.formats.rtas_event import HOTPLUG_EVENT, LEAST_EXTENDED, PRRN, RtasEvent
+from drmemctl.formats.rtas_event import HOTPLUG_EVENT, LEAST_EXTENDED, PRRN, VERSIONS, RtasEvent
 
 _Faults = Iterator[tuple[str, int]]
 
@@ -47,7 +47,7 @@ _CONSEQUENCES = {
 )
 @bounded
 def bad_event(stream: RtasStream) -> Iterator[Violation]:
-    """Look for sections that do not fit, hotplug sections that ask for what cannot be, and scopes below 1.
+    """Look for sections that do not fit, requests that cannot be, scopes below 1, and versions that RTAS has not.
 
     Why:
         The request is lost, or done as another one, and the hypervisor waits for memory that never comes or goes.
@@ -76,6 +76,8 @@ def _faults(event: RtasEvent, stream: RtasStream) -> _Faults:
     for defect in event.defects:
         yield f"{defect.message}: {_CONSEQUENCES[defect.code]}", defect.offset or 0
     fixed = event.fixed
+    if fixed is not None and fixed.version not in VERSIONS:
+        yield f"version {fixed.version}, where RTAS has 1 to 6: these bytes may be no event", 0
     if fixed is not None and fixed.type == PRRN:
         if fixed.scope <= 0:
             yield f"a reassignment of scope {fixed.scope}: Linux asks for updates of {-fixed.scope}", 4
