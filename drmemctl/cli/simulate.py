@@ -65,7 +65,7 @@ an expectation failed.
     metavar="OUT",
     type=FILE,
     callback=named_file,
-    help="Write the tree after the last step (.dtb, .dts).",
+    help="Write the tree after the last step: source if OUT ends in .dts, else a blob.",
 )
 @click.option(
     "--save-array", metavar="FILE", type=FILE, callback=named_file, help="Write the kernel's LMB array as JSON."
