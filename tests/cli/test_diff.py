@@ -275,9 +275,6 @@ def test_no_name_of_a_tree_reaches_the_terminal(
     changed = hostile(tree).with_property("/rtas", "x\x1b[2J", b"\x1b[2Jx\0")
     trees = {"old": changed, "new": tree} if turned else {"old": tree, "new": changed}
     monkeypatch.setattr(
-        "drmemctl.cli.common.open_tree", lambda source: replace(trees[source], source="\x1b[1m" + source)
-    )
-    monkeypatch.setattr(
         "drmemctl.cli.diff.open_tree", lambda source: replace(trees[source], source="\x1b[1m" + source)
     )
     outcome = run("diff", "old", "new", "--all", "--format", format)
