@@ -54,7 +54,12 @@ an expectation failed.
 @tree_argument()
 @steps_argument
 @replay_option()
-@click.option("-i", "--interactive", is_flag=True, help="Ask for steps, after those given; has undo and history.")
+@click.option(
+    "-i",
+    "--interactive",
+    is_flag=True,
+    help="Ask for steps, after those given; help lists what it has besides, such as undo.",
+)
 @kernel_option()
 @hypervisor_option()
 @capability_options()
