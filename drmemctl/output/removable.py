@@ -82,7 +82,7 @@ def _rows(removable: Removable, marks: dict[str, str]) -> Iterator[Sequence[Cell
     width = removable.address_digits + len("0x")
     for part in removable.parts:
         node: Cell = "-" if part.node is None else (str(part.node), node_style(part.node))
-        drc, zone = f"{part.run.drc_index:#x}", safe(part.zone, 12) or "-"
+        drc, zone = f"{part.run.drc_index:#010x}", safe(part.zone, 12) or "-"
         why = " ".join(marks[reason] for reason in part.reasons)
         leaves = (part.leaves.value, _STYLES[part.leaves])
         address = f"{part.run.base:#0{width}x}"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from drmemctl.formats.dynamic_memory import AA_UNSET, KERNEL_TOUCHED, flag_names
+from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, aa_text, flag_names
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
@@ -56,12 +56,12 @@ def _call(event: RtasCall) -> str:
 
 def _lmbs(event: ArrayWrite) -> str:
     last = f"-{event.first + event.count - 1}" if event.count > 1 else ""
-    return f"array[{event.first}{last}] {event.drc_index:#x}"
+    return f"array[{event.first}{last}] {event.drc_index:#010x}"
 
 
 def _written(event: ArrayWrite) -> Iterator[str]:
     if event.aa_index is not None:
-        yield f"aa = {'none' if event.aa_index == AA_UNSET else event.aa_index}"
+        yield f"aa = {aa_text(event.aa_index)}"
     if event.flags is not None:
         marked = " and the mark" if event.flags & KERNEL_TOUCHED else ""
         names = ",".join(flag_names(event.flags & ~KERNEL_TOUCHED)) or "none"

@@ -45,6 +45,11 @@ step() {
   echo "step $number: $1 $2 $3 $4 $5: $(cat $folder/rc)"
 }
 dlpar() { echo "$*" > /sys/kernel/dlpar; }
+block() { # block offline|online NUMBER
+  state=/sys/devices/system/memory/memory$2/state
+  [ -e $state ] || { echo "No such file or directory"; return 1; }
+  echo $1 > $state
+}
 kexec() { # kexec file|classic
   echo $number > /resume
   mount -t tmpfs next /next

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, decode_entries, encode_entries
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, aa_text, decode_entries, encode_entries
 from drmemctl.formats.rows import words
 from drmemctl.formats.update_nodes import WORK_AREA
 from drmemctl.hypervisor.recorded import NOTHING_RECORDED
@@ -133,7 +133,7 @@ class KernelSubject:
         return record, fdt
 
 
-_GUEST_STEPS = ("dlpar", "plug", "unplug", "firmware", "migrate")
+_GUEST_STEPS = ("dlpar", "plug", "unplug", "firmware", "migrate", "offline", "online")
 """The first words of steps that take no more than a shell: it has no drmgr, and no kexec-tools."""
 
 
@@ -236,7 +236,7 @@ def _values_apart(name: str, real: str | None, model: str | None) -> tuple[str, 
 
 def _entry(entry: tuple[int, int, int, int, int]) -> str:
     base, lmbs, drc_index, aa_index, flags = entry
-    return f"{count_of(lmbs, 'LMB')} at {base:#x}, DRC {drc_index:#x}, aa {aa_index:#x}, flags {flags:#x}"
+    return f"{count_of(lmbs, 'LMB')} at {base:#x}, DRC {drc_index:#010x}, aa {aa_text(aa_index)}, flags {flags:#x}"
 
 
 def _only(items: list[Any], compared: list[Any]) -> list[Any]:
@@ -244,7 +244,7 @@ def _only(items: list[Any], compared: list[Any]) -> list[Any]:
 
 
 def _item(item: Any) -> str:
-    return f"block {item[0]} on node {item[1]}" if isinstance(item, tuple) else str(item)
+    return f"block {item[0]} on node {item[1]}, {item[2]}" if isinstance(item, tuple) else str(item)
 
 
 def _shortened(parts: Iterable[str]) -> str:
@@ -355,8 +355,14 @@ def _reassigned(simulation: Simulation, pick: random.Random) -> str:
     return f"firmware {NODE} {V2} {encode_entries(V2, runs).hex()}"
 
 
-_MAKERS = (_plugged, _unplugged, _removed, _added, _rearranged, _reassigned)
-_WEIGHTS = (6, 2, 5, 3, 1, 2)
+def _switched(simulation: Simulation, pick: random.Random) -> str:
+    """Return a write to the state of a memory block that came after boot: the other state, or the same again."""
+    blocks = [block for block, _ in simulation.state.blocks if block >= FIRST - FIRST_LMB]
+    return f"{pick.choice(('offline', 'offline', 'online'))} {pick.choice(blocks)}" if blocks else ""
+
+
+_MAKERS = (_plugged, _unplugged, _removed, _added, _rearranged, _reassigned, _switched)
+_WEIGHTS = (6, 2, 5, 3, 1, 2, 2)
 
 
 _MIGRATES = 0.15

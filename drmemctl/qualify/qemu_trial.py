@@ -34,7 +34,7 @@ class QemuSubject:
         self._qemu, self._place = qemu, place
         self.version = version_of(qemu)
         place.mkdir(parents=True, exist_ok=True)
-        self.tree = read_fdt(firmware_blob(qemu, place), "machine.dtb")
+        self.tree = read_fdt(firmware_blob(qemu, self.version, place), "machine.dtb")
 
     @property
     def name(self) -> str:

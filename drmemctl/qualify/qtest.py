@@ -7,6 +7,7 @@ and no kernel has to be talked into making it. The machine stands still all the 
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import struct
@@ -54,22 +55,30 @@ def version_of(qemu: str) -> tuple[int, ...]:
     return tuple(map(int, version[1].split(".")))
 
 
-def firmware_blob(qemu: str, place: Path) -> bytes:
-    """Return the tree that the machine hands its firmware out with, before any guest said what it supports."""
+def firmware_blob(qemu: str, version: tuple[int, ...], place: Path) -> bytes:
+    """Return the tree that the machine hands its firmware out with, before any guest said what it supports.
+
+    From 10.0 on only the monitor writes it: the option dumpdtb comes before the machine has made its tree.
+    """
     path = place / "machine.dtb"
-    dumping = _run(qemu, *MACHINE, "-machine", f"pseries,dumpdtb={path}")
+    path.unlink(missing_ok=True)
+    has_command = version >= (7, 2)
+    options = ("-S", "-qmp", "stdio") if has_command else ("-machine", f"pseries,dumpdtb={path}")
+    asked = (("qmp_capabilities", {}), ("dumpdtb", {"filename": str(path)}), ("quit", {})) if has_command else ()
+    text = "".join(json.dumps({"execute": command, "arguments": given}) + "\n" for command, given in asked)
+    dumping = _run(qemu, *MACHINE, *options, text=text)
     if dumping.returncode or not path.exists():
         reason = dumping.stderr.strip()[-300:] or f"it {how_it_ended(dumping.returncode)}"
         raise OracleError(f"{qemu} has no pseries machine: {reason}")
     return path.read_bytes()
 
 
-def _run(qemu: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Return how a QEMU ended, and what it printed."""
+def _run(qemu: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    """Return how a QEMU ended that is told a text, and what it printed."""
     command = [qemu, *arguments]
     try:
         return subprocess.run(
-            command, check=False, capture_output=True, text=True, errors="replace", timeout=SECONDS
+            command, input=text, check=False, capture_output=True, text=True, errors="replace", timeout=SECONDS
         )
     except OSError as error:
         raise OracleError(f"{qemu} cannot be run: {error.strerror}") from None

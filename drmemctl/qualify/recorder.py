@@ -15,6 +15,7 @@ from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.rtas_input import recorded_calls
 from drmemctl.kernel.early_memory import MEMORY_LIMIT
 from drmemctl.model.associativity import CHOSEN
+from drmemctl.numbers import parse_kernel_int
 from drmemctl.qualify.archive import initramfs
 from drmemctl.qualify.guest import Guest, booted
 from drmemctl.qualify.monitor import LeftOutError, Monitor, OracleError
@@ -97,6 +98,8 @@ def _command(kind: str, words: list[str], text: str) -> str:
     if kind == "drmgr":
         # A release before the options says which drmgr is simulated; the guest has the one that it has.
         return shlex.join(["drmgr", *(words[1:] if words[:1] and words[0][0].isdigit() else words)])
+    if kind in {"offline", "online"}:
+        return f"block {kind} {parse_kernel_int(words[0], 32)}"
     if kind == "kexec":
         return shlex.join([kind, *words])
     if kind in {"plug", "unplug"}:

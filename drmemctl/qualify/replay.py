@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from drmemctl.formats.block_states import ONLINE
+from drmemctl.formats.block_states import OFFLINE, ONLINE
 from drmemctl.formats.dynamic_memory import ASSIGNED, NODE, V1, V2
 from drmemctl.formats.update_nodes import NAME as UPDATE_NODES
 from drmemctl.formats.update_properties import NAME as UPDATE_PROPERTIES
@@ -21,7 +21,8 @@ from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 
-Blocks = list[tuple[int, int]]
+Blocks = list[tuple[int, int, str]]
+"""Memory blocks: number, node and state of each."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class ReplayedRun:
 
 def recorded_state(state: dict[str, Any]) -> State:
     """Return what was recorded of the kernel's state."""
-    blocks = [(block["block"], block["node"]) for block in state["blocks"] if block["state"] == ONLINE]
+    blocks = [(block["block"], block["node"], block["state"]) for block in state["blocks"]]
     return State(state["properties"], blocks)
 
 
@@ -62,7 +63,9 @@ def state_of(simulation: Simulation, names: list[str]) -> State:
     """Return the simulated kernel's state: the properties of the drmem node named, both LMB properties, blocks."""
     values = {name: simulation.tree.get(NODE, name) for name in {*names, V1, V2}}
     properties = {name: data.hex() for name, data in values.items() if data is not None}
-    return State(properties, list(simulation.state.blocks))
+    offline = simulation.state.blocks.offline
+    blocks = [(block, node, OFFLINE if block in offline else ONLINE) for block, node in simulation.state.blocks]
+    return State(properties, blocks)
 
 
 def simulated(

@@ -154,7 +154,7 @@ def test_a_crash_kernel_gets_low_memory_on_the_node_of_an_lmb() -> None:
     """In this run blocks 0 and 1 came up on node 1, which is that of the LMB at 0x40000000."""
     first, second = messages(fixture("captures/7.2-kdump"), "DRM064")
     assert (
-        "counter 0 for the LMB at 0x040000000 (DRC 0x80000004), but its first range is 0x000000000 with 0x10000000"
+        "counter 0 for the LMB at 0x040000000 (DRC 0x80000004), but its first range is 0x000000000 with 256 MiB"
         in first
     )
     assert "comes up on the node of this LMB" in first

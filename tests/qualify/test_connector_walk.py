@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.qualify.connector_walk import DIRECTED, SimulatedConnectors, WalkAnswer, random_walk, walked
+from drmemctl.qualify.monitor import OracleError
+from drmemctl.qualify.qtest import firmware_blob
 from drmemctl.simulate.simulation import Simulation
 from tests.cases import each
 from tests.kernel.partitions import DRC, lmbs, tree
@@ -32,6 +35,21 @@ def test_the_walks_made_by_hand_are_recorded() -> None:
     recorded = {walk["name"]: [record["step"] for record in walk["steps"]] for walk in DOCUMENT["walks"]}
     assert {name: list(steps) for name, steps in DIRECTED.items()}.items() <= recorded.items()
     assert all("assertion failed: (ds)" in walk["steps"][-1]["said"] for walk in DOCUMENT["walks"][:2])
+
+
+@pytest.mark.parametrize(("version", "asked"), [((6, 2), "pseries,dumpdtb="), ((7, 2), "-qmp"), ((11, 1), "-qmp")])
+def test_the_tree_is_asked_for_as_qemu_writes_it(version: tuple[int, ...], asked: str, tmp_path: Path) -> None:
+    """QEMU 10.0.2, 10.0.13 and 11.1.3 refuse the option dumpdtb; before 7.2 the monitor has no such command."""
+    qemu = tmp_path / "qemu"
+    blob = tmp_path / "machine.dtb"
+    qemu.write_text(f"#!/bin/sh\n{{ echo $*; cat; }} > {blob}\n")
+    qemu.chmod(0o755)
+    said = firmware_blob(str(qemu), version, tmp_path).decode()
+    assert asked in said
+    assert (f'"dumpdtb", "arguments": {{"filename": "{blob}"}}' in said) == (version >= (7, 2))
+    qemu.write_text("#!/bin/sh\necho 'unsupported machine type' >&2\nexit 1\n")
+    with pytest.raises(OracleError, match="no pseries machine: unsupported machine type"):
+        firmware_blob(str(qemu), version, tmp_path)
 
 
 def test_a_walk_is_the_same_again() -> None:

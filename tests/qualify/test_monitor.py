@@ -95,9 +95,9 @@ def test_a_program_that_does_not_say_its_version_is_told(tmp_path: Path, monkeyp
 def test_a_program_without_a_machine_is_told_whatever_it_prints(tmp_path: Path) -> None:
     bad = script(tmp_path / "bad", r"printf '\377bad' >&2", "exit 1")
     with pytest.raises(OracleError, match="has no pseries machine: \N{REPLACEMENT CHARACTER}bad"):
-        firmware_blob(str(bad), tmp_path)
+        firmware_blob(str(bad), (9, 0), tmp_path)
     with pytest.raises(OracleError, match="has no pseries machine: it ended with exit code 0"):
-        firmware_blob(str(script(tmp_path / "mute", "true")), tmp_path)
+        firmware_blob(str(script(tmp_path / "mute", "true")), (7, 1), tmp_path)
 
 
 def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:

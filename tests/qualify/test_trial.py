@@ -82,7 +82,7 @@ def test_a_recorded_session_is_as_simulated() -> None:
     [
         ({"errno": "EBUSY"}, "errno", "EBUSY", "", ""),
         ({"log": ["else"]}, "log", "else", "hot-remove", ""),
-        ({"blocks": []}, "blocks", "nothing", "block 0 on node 0", "__remove_memory"),
+        ({"blocks": []}, "blocks", "nothing", "block 0 on node 0, online", "__remove_memory"),
         (
             {"properties": {}},
             "properties",
@@ -100,6 +100,14 @@ def test_what_differs_is_shown_from_both_sides(
     assert real in found.real
     assert simulated in found.simulated
     assert function in found.function
+
+
+def test_a_block_in_another_state_is_a_difference() -> None:
+    blocks = copy.deepcopy(record(LPM)["steps"][4]["blocks"])
+    blocks[3]["state"] = "offline"
+    (found,) = record_differences(changed(blocks=blocks), tree_of(LPM))
+    assert (found.aspect, found.real) == ("blocks", "block 3 on node 0, offline")
+    assert found.simulated == "block 3 on node 0, online"
 
 
 def test_a_real_kernel_took_scripted_migrations_as_simulated() -> None:
@@ -207,9 +215,16 @@ def test_random_steps_are_steps_and_the_same_again(tmp_path: Path) -> None:
         assert len(recorder._commands(plan)) == len(trial.steps)
 
 
-def test_every_blank_of_a_request_reaches_the_guest() -> None:
-    plan = {"boot": {"properties": {}}, "steps": [{"step": "dlpar memory add  count 1", "properties": {}}]}
-    assert recorder._commands(plan) == ["step dlpar 'memory add  count 1'"]
+@each(
+    ("step", "command"),
+    [
+        ("dlpar memory add  count 1", "dlpar 'memory add  count 1'"),  # every blank reaches the guest
+        ("offline 0x10", "block offline 16"),  # sysfs has the numbers of blocks in decimal
+    ],
+)
+def test_a_step_is_a_command_of_the_guest(step: str, command: str) -> None:
+    plan = {"boot": {"properties": {}}, "steps": [{"step": step, "properties": {}}]}
+    assert recorder._commands(plan) == [f"step {command}"]
 
 
 @pytest.mark.parametrize("data", [b"", b"\x7fELF", ELF[:18] + b"\x3e\x00"])
