@@ -34,6 +34,7 @@ class _Wording(NamedTuple):
     questions: Mapping[IntEnum, tuple[str, str]]
 
 
+_RULES = ("rules", "which rules are broken, and how often")
 _UNREADABLE = ("unreadable", "which, and why")
 _NOT_CARRIED_OUT = ("not-carried-out", "which, and why")
 _REPLAY = ("replay", "commands that show the failing ones again")
@@ -51,7 +52,12 @@ _OF_CHECK = _Wording(
         InputOutcome.UNREADABLE: "that cannot be read",
         InputOutcome.OTHER: "without a tree",
     },
-    {InputOutcome.UNREADABLE: _UNREADABLE},
+    {
+        InputOutcome.ERROR: _RULES,
+        InputOutcome.WARNING: _RULES,
+        InputOutcome.INFO: _RULES,
+        InputOutcome.UNREADABLE: _UNREADABLE,
+    },
 )
 _OF_CAMPAIGN = _Wording(
     "scenario",
