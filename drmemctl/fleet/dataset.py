@@ -137,7 +137,7 @@ class Dataset:
         return open_regular(path) if self.is_local else self.fs.open(path, "rb")
 
     def check_files(self) -> None:
-        """Note the files of the parts that count; `DatasetError` where one is missing, or keeps readers waiting."""
+        """Note the files of parts that count; `DatasetError` where one is missing, or keeps readers waiting."""
         for path in (path for table in self.work.tables for path in self.paths(table)):
             try:
                 status = os.stat(path)  # noqa: PTH116
