@@ -94,12 +94,16 @@ def input_or_bytes(name: str, value: Any) -> Any:
     return value
 
 
-def _positive(name: str, value: Any) -> float:
+LONGEST_SECONDS = 1e9
+"""A time beyond anybody's patience: clocks and timers of the system take no number that is much larger."""
+
+
+def _seconds(name: str, value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise wrong_type(name, "a number", value)
     if not value > 0:
         raise ValueError(f"{name} must be more than 0, not {value}")
-    return value
+    return min(value, LONGEST_SECONDS)
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:
@@ -185,8 +189,8 @@ _CHECKS: dict[str, Check] = {
     **dict.fromkeys(("hypervisor", "cmdline", "load", "name"), optional(text)),
     **dict.fromkeys(("limit", "count"), optional(whole(1))),
     **dict.fromkeys(("max_states", "jobs"), whole(1)),
-    "max_seconds": optional(_positive),
-    "interval": _positive,
+    "max_seconds": optional(_seconds),
+    "interval": _seconds,
     "when": optional(whole(0)),
     "page": _page,
     **dict.fromkeys(("root", "source"), file_name),

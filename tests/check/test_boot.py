@@ -224,3 +224,15 @@ def test_ten_thousand_memory_nodes() -> None:
     many = tuple(memory(0x100000000 + n * LMB, 2 * LMB) for n in range(10_000))
     tree = replace(tree, root=replace(tree.root, children=(*tree.root.children, *many)))
     assert messages(tree, "DRM062")[-1].startswith("9,9")
+
+
+def test_whole_trees_are_judged_alike_whatever_holds_them() -> None:
+    bare = with_prop(fixture(PLUGGED), "/", "#size-cells", None)
+    for path in ("/memory@0", "/memory@20000000"):
+        bare = without_node(bare, path)
+    judged = {
+        kind: {"DRM013", "DRM063"} & {item.rule for item in findings(replace(bare, kind=kind))}
+        for kind in ("fdt", "directory", "archive", "dts")
+    }
+    assert judged.pop("dts") == set(), "a part may be missing"
+    assert list(judged.values()) == [{"DRM013", "DRM063"}] * 3
