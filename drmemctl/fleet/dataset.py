@@ -106,7 +106,7 @@ class Dataset:
             expected = schema.metadata[SCHEMA].decode()
             message = f"this is {name or 'Parquet of another program'}, not {expected}"
             if name == expected:
-                message = f"it has other columns than {expected}"
+                message = f"this is {expected} with other columns"
             if name != expected or sorted(names) != sorted(table.column_names):
                 raise DatasetError(message, source=path, hint="take the drmemctl that wrote it")
             # Arrow believes what a file says of its types and texts: here they become ours, or an error.

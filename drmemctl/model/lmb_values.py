@@ -166,7 +166,7 @@ def _cells(run: Run, table: Table, width: int) -> tuple[object, ...]:
         None if run.aa_index == AA_UNSET else run.aa_index,
         table.node_of(run),
         state_of(run.flags),
-        " ".join(flag_names(run.flags)),
+        " ".join(flag_names(run.flags)) or None,
     )
 
 

@@ -52,9 +52,9 @@ FINDING_WORDS = {
     "0xA-0xB": "the first and the last address of LMBs that it is about",
     "DRC": "their DRC indexes",
     "aa": "their aa_index, the lookup array that they refer to",
-    "node": "their Linux node; no node: none is found for them",
+    "node": "the Linux node that this leads to; no node: it leads to none",
     "assigned, free ...": "their flags; free where none is set",
-    "$": "a command line that helps, on the system that the tree is of",
+    "$": "a command line that helps: drmemctl here, any other on the system that the tree is of",
 }
 """What stands for what in findings, for `--help`."""
 

@@ -8,6 +8,7 @@ from drmemctl.formats.dynamic_memory import aa_text
 from drmemctl.kernel.errno import errno_name
 from drmemctl.kernel.task import Lock
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite
+from drmemctl.output.simulation_trace import rtas_text
 from drmemctl.output.text import safe, worded
 from drmemctl.simulate.interleave.trace import TracedAction
 
@@ -95,8 +96,7 @@ def _plain(row: TracedAction) -> str:
 def _event(event: TraceEvent) -> str:
     match event:
         case RtasCall():
-            arguments = " ".join(hex(number) if number > 9999 else str(number) for number in event.arguments)
-            return f"{event.call} {arguments} -> {' '.join(map(str, event.answer))}".replace("  ", " ")
+            return rtas_text(event)
         case ArrayWrite():
             words = [f"aa {aa_text(event.aa_index)}"] if event.aa_index is not None else []
             words += [f"flags {event.flags:#x}"] if event.flags is not None else []

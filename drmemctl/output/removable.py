@@ -27,7 +27,7 @@ COLUMNS = (
     Column("address", help="of the first LMB"),
     Column("LMBs", right=True, help="how many LMBs, alike in all that follows"),
     Column("DRC", help="the first DRC index"),
-    Column("node", help="their Linux node"),
+    Column("node", help="the Linux node of their memory blocks"),
     Column("state", help="of their memory blocks: online, offline, or - where there are none"),
     Column("zone", help="the zone of their blocks: memory of Movable can leave unless it is pinned"),
     Column("leaves", help="yes; perhaps: unless something in it cannot be moved; no"),

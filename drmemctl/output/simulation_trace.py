@@ -35,7 +35,7 @@ def trace_lines(screen: Screen, result: StepResult, most: int | None = MOST) -> 
 def _event_words(event: TraceEvent) -> str:
     match event:
         case RtasCall():
-            return f"{_call(event)} -> {' '.join(map(str, event.answer))}"
+            return rtas_text(event)
         case ArrayWrite():
             return f"{_lmbs(event)}: {', '.join(_written(event))}"
         case TreeWrite():
@@ -47,11 +47,11 @@ def _event_words(event: TraceEvent) -> str:
     return ""
 
 
-def _call(event: RtasCall) -> str:
+def rtas_text(event: RtasCall) -> str:
+    """Return a call with its arguments and its answer."""
     # Numbers from 2^16 on are DRC indexes and phandles; indicators, sensors and scopes are known in decimal.
-    return " ".join(
-        [event.call, *(f"{number:#x}" if number >> 16 > 0 else str(number) for number in event.arguments)]
-    )
+    arguments = (f"{number:#x}" if number >> 16 > 0 else str(number) for number in event.arguments)
+    return f"{' '.join([event.call, *arguments])} -> {' '.join(map(str, event.answer))}"
 
 
 def _lmbs(event: ArrayWrite) -> str:
