@@ -61,7 +61,7 @@ def _sequence(values: Sequence[Any]) -> str:
 def html_table(
     title: str, headings: Sequence[str], rows: Iterable[Sequence[object]], total: int, things: str
 ) -> str:
-    """Return a table as HTML, with how many of `total` rows it leaves out; None is an empty cell."""
+    """Return a table as HTML, with how many of `total` rows it leaves out; None is `-`, as commands have it."""
     from html import escape
 
     parts = [f"<table><caption>{escape(title)}</caption><thead>{_row('th', headings)}</thead><tbody>"]
@@ -74,5 +74,5 @@ def html_table(
 def _row(tag: str, cells: Iterable[object]) -> str:
     from html import escape
 
-    texts = (f"<{tag}>{'' if cell is None else escape(str(cell))}</{tag}>" for cell in cells)
+    texts = (f"<{tag}>{'-' if cell is None else escape(str(cell))}</{tag}>" for cell in cells)
     return f"<tr>{''.join(texts)}</tr>"

@@ -22,7 +22,7 @@ def main(before: str, after: str) -> None:
     except drmemctl.DrmemctlError as error:
         sys.exit(str(error))
     for old, new in moved(*tables):
-        print(f"{old.drc_index:#x} at {old.base or 0:#x}: node {old.node} -> {new.node}")
+        print(f"{old.drc_index:#010x} at {old.base or 0:#x}: node {old.node} -> {new.node}")
 
 
 if __name__ == "__main__":

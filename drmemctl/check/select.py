@@ -114,7 +114,7 @@ class LmbsByReason(Generic[_Reason]):
 
 def place(subject: Subject, run: Run) -> str:
     """Return where a run begins: `0x040000000 (DRC 0x80000004)`."""
-    return f"{subject.address(run.base)} (DRC {run.drc_index:#x})"
+    return f"{subject.address(run.base)} (DRC {run.drc_index:#010x})"
 
 
 @per_subject

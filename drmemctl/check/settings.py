@@ -296,7 +296,7 @@ def _per_path_ignores(value: object) -> tuple[PathIgnore, ...]:
 
 def _fail_on(value: object) -> str:
     if value not in FAIL_ON:
-        raise ValueError(f"this is none of {', '.join(FAIL_ON)}")
+        raise ValueError(f"{value!r} is none of {', '.join(FAIL_ON)}")
     return str(value)
 
 

@@ -155,6 +155,8 @@ def command(
     from drmemctl.check.tally import CheckTally
     from drmemctl.output.check import CheckView, Target
 
+    if statistics and format != "text" and output in (None, "-"):
+        raise click.UsageError("--statistics prints a table: --format is of the findings, which --output writes.")
     settings = _settings(options)
     old = _old_tree(before, trees)
     inputs = find_inputs(trees)

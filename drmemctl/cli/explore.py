@@ -27,7 +27,7 @@ from drmemctl.cli.kernel_options import (
     kernel_option,
     named_hypervisor,
 )
-from drmemctl.cli.option import LINES
+from drmemctl.cli.option import LINES, Seconds
 from drmemctl.cli.replay import replay_option, replay_schedule
 from drmemctl.cli.steps import error_lines
 from drmemctl.cli.table_options import TableCommand
@@ -143,7 +143,7 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
 @click.option(
     "--max-seconds",
     metavar="SECONDS",
-    type=click.FloatRange(0, min_open=True),
+    type=Seconds(0, min_open=True),
     help="Give up after so long.",
 )
 @click.option(

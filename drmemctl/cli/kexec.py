@@ -115,7 +115,7 @@ def _bytes(number: str, unit: str) -> int:
     metavar="OUT",
     type=FILE,
     callback=named_file,
-    help="Write the next kernel's tree to this file.",
+    help="Write the next kernel's tree: source if OUT ends in .dts, else a blob.",
 )
 @plugin_option()
 @format_option("text", "json")
@@ -198,6 +198,6 @@ def _show_crash(screen: Screen, crash: CrashKernel, output: str | None, format: 
 
 def _write(tree: Tree, output: str) -> None:
     from drmemctl.output.files import write_atomically
-    from drmemctl.tree.writer import fdt_pieces
+    from drmemctl.output.tree_file import content, format_of
 
-    write_atomically(output, fdt_pieces(tree))
+    write_atomically(output, content(tree, format_of(output) or "dtb"))

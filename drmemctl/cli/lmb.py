@@ -104,12 +104,12 @@ def command(
     reading = reading_of(device_tree, kernel)
     associativity = Associativity.from_tree(device_tree, reading.rules)
     table = _table_of(origin, device_tree, drmem)
-    n_lmbs = table.n_lmbs
+    n_lmbs, digits = table.n_lmbs, table.address_digits
     selection = Selection(nodes, drc_indexes, addresses, states)
     table = selection.of(table, associativity)
     if format != "text":
         check_listed(len(table.runs), associativity, device_tree.source)
-    view = LmbView(table, associativity, limit if expand else None, reading.kernel)
+    view = LmbView(table, associativity, limit if expand else None, reading.kernel, digits)
     show_lmbs(screen, view, format, choice)
     if selection != Selection() and not table.n_lmbs:
         say(f"none of the {count_of(n_lmbs, 'LMB')} is selected by {_conditions(selection)}")

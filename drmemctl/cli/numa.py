@@ -37,8 +37,9 @@ Examples:
 def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> None:
     """Show the NUMA nodes that Linux computes: memory, CPUs, and the distances between them.
 
-    A node without memory or CPUs is listed among the distances only, where the firmware's table names it. CPUs are
-    where the tree has them: where the hypervisor tells home nodes (hcall-vphn), Linux may have them elsewhere.
+    A node without memory or CPUs is listed among the distances only, where the firmware's table names it. Memory
+    and CPUs are where the tree has them. Linux may have memory elsewhere after a migration, see `drmemctl blocks`,
+    and CPUs where the hypervisor tells home nodes (hcall-vphn).
     """
     from drmemctl.model.memory import Memory, Tally
     from drmemctl.model.numa import NumaLayout

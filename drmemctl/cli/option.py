@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from drmemctl.arguments import LONGEST_SECONDS
 from drmemctl.output.screen import say
 
 _FORMER_FORMATS = {"table": "text"}
@@ -57,6 +59,17 @@ class Lines(_Text):
 
 
 LINES = Lines()
+
+
+class Seconds(click.FloatRange):
+    """A time; what is longer than anybody waits is as long as the system's clocks can take."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is no time", param, ctx)
+        return min(seconds, LONGEST_SECONDS)
 
 
 class FormatChoice(click.Choice[str]):

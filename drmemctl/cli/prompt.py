@@ -85,7 +85,10 @@ class Prompt(cmd.Cmd):
         try:
             step = parse_step(line, in_file=True)
         except StepError as error:
-            self._say("\n".join([*pointed(error), f"expected {worded(error.expected)}"]))
+            lines = [*pointed(error), f"expected {worded(error.expected)}"]
+            lines += [error.suggestion] if error.suggestion else []
+            lines += ["or show, steps, undo or quit; `help` tells more"] if error.column == 1 else []
+            self._say("\n".join(lines))
             return
         if step is not None:
             self.step(step)

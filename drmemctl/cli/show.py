@@ -43,8 +43,8 @@ Examples:
 def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> None:
     """Show a partition on one screen: machine, features, memory by state and by node.
 
-    Nodes are those that Linux computes. `defects` counts what could not be decoded, `findings` what `drmemctl
-    check` reports.
+    Nodes are those that Linux computes of this tree when it boots: after a migration it may have memory on others,
+    see `drmemctl blocks`. `defects` counts what could not be decoded, `findings` what `drmemctl check` reports.
     """
     from drmemctl.check.tally import counted
     from drmemctl.cli.found_settings import found_plan

@@ -54,7 +54,12 @@ an expectation failed.
 @tree_argument()
 @steps_argument
 @replay_option()
-@click.option("-i", "--interactive", is_flag=True, help="Ask for steps, after those given; has undo and history.")
+@click.option(
+    "-i",
+    "--interactive",
+    is_flag=True,
+    help="Ask for steps, after those given; help lists what it has besides, such as undo.",
+)
 @kernel_option()
 @hypervisor_option()
 @capability_options()
@@ -65,7 +70,7 @@ an expectation failed.
     metavar="OUT",
     type=FILE,
     callback=named_file,
-    help="Write the tree after the last step (.dtb, .dts).",
+    help="Write the tree after the last step: source if OUT ends in .dts, else a blob.",
 )
 @click.option(
     "--save-array", metavar="FILE", type=FILE, callback=named_file, help="Write the kernel's LMB array as JSON."

@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from drmemctl.cli.common import color_option, format_option, root_option
+from drmemctl.cli.option import Seconds
 from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen
 
@@ -28,7 +29,7 @@ Ctrl-C stops it.
 @click.option(
     "--interval",
     metavar="SECONDS",
-    type=click.FloatRange(0.05),
+    type=Seconds(0.05),
     default=2.0,
     show_default=True,
     help="Seconds between polls.",

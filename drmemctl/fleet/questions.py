@@ -188,7 +188,7 @@ select
   change,
   '0x' || lower(to_hex(base)) as base,
   lmbs,
-  '0x' || lower(to_hex(drc_index)) as drc_index,
+  '0x' || lpad(lower(to_hex(drc_index)), 8, '0') as drc_index,
   aa_index,
   '0x' || lower(to_hex(flags)) as flags,
   node
@@ -331,6 +331,13 @@ qualify count(*) over (partition by name) > 1
 order by name, taken nulls first, url""",
 )
 """What `fleet diff` asks."""
+
+INPUTS_OF = NamedQuestion(
+    "inputs-of",
+    "the inputs of one partition",
+    "select url from partitions join inputs using (url, version) where $partition in (name, host, url)",
+)
+"""What tells whether there is a partition of a name."""
 
 QUESTIONS = {question.name: question for question in (*_ALL, *_ALL_OF_CAMPAIGNS)}
 """The questions by name."""

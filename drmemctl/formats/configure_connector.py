@@ -105,7 +105,7 @@ class ConnectorArea:
             yield Field(0, self.length or 0, "cut", None, "less than the first five words")
             return
         label = labels.drc(self.drc_index)
-        yield Field(0, 4, "drc_index", self.drc_index, with_label(f"{self.drc_index:#x}", label))
+        yield Field(0, 4, "drc_index", self.drc_index, with_label(f"{self.drc_index:#010x}", label))
         yield Field(4, 4, "zero", self.zero, f"{self.zero:#x}")
         yield Field(8, 4, "name_offset", self.name_offset, f"{self.name_offset:#x}")
         yield Field(12, 4, "value_length", self.value_length, count_of(self.value_length, "byte"))

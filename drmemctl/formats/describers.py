@@ -94,22 +94,20 @@ def flags_mask(data: bytes, context: Context) -> Description:
     return number(data, context, lambda value: f"{value:#x}: {' '.join(flag_names(value))}", "mask")
 
 
-def _aa_text(aa_index: int) -> str:
-    """Return an index into the lookup arrays; the one of an LMB that has none as -1, as people write it."""
-    return "-1" if aa_index == 0xFFFFFFFF else str(aa_index)
-
-
 def entries(data: bytes, context: Context, property: str) -> Description:
     """Describe `ibm,dynamic-memory` or `ibm,dynamic-memory-v2`: a line for each entry."""
-    from drmemctl.formats.dynamic_memory import V2, decode_entries, flag_names
+    from drmemctl.formats.dynamic_memory import V2, aa_text, decode_entries, flag_names
 
     listed = decode_entries(property, data, context.address_cells, context.total)
+    # They ascend, but for hostile ones.
+    highest = listed.columns(listed.present - 1, 1).bases[0] if listed.present else 0
+    width = len(f"{highest:#x}")
 
     def rows() -> Iterator[Field]:
         for position, (base, count, drc, aa, flags) in enumerate(listed):
             lmbs = f"{count_of(count, 'LMB')} from " if property == V2 else ""
             names = " ".join(flag_names(flags)) or "none"
-            text = f"{lmbs}{base:#x}, DRC {drc:#x}, aa_index {_aa_text(aa)}, flags {flags:#x} ({names})"
+            text = f"{lmbs}{base:#0{width}x}, DRC {drc:#010x}, aa_index {aa_text(aa)}, flags {flags:#x} ({names})"
             yield Field(listed.offset(position), listed.rows.size, f"[{position}]", None, text)
 
     unit = "sets" if property == V2 else "LMBs"

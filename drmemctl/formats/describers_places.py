@@ -56,7 +56,7 @@ def drc_info(data: bytes, context: Context) -> Description:
         for position, entry in enumerate(decoded.entries):
             text = (
                 f"{entry.n_sequential} of type {entry.type} named {entry.name(0)} and on,"
-                f" DRC {entry.index(0):#x} and on by {entry.increment}, power domain {entry.power_domain:#x}"
+                f" DRC {entry.index(0):#010x} and on by {entry.increment}, power domain {entry.power_domain:#x}"
             )
             yield Field(entry.offset, entry.size, f"[{position}]", None, text)
 

@@ -63,6 +63,11 @@ _AT_ONCE = 4096
 _ADDRESS_BITS = {1: 32, 2: 64}
 
 
+def aa_text(aa_index: int) -> str:
+    """Return an aa_index as messages have it; tables have `-` for one that is unset."""
+    return "unset" if aa_index == AA_UNSET else str(aa_index)
+
+
 def flag_names(flags: int) -> list[str]:
     """Return the names of the bits set, lowest first; a bit without a name as `0x…`."""
     names: list[str] = []

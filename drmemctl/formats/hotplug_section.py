@@ -93,7 +93,7 @@ class Hotplug:
         words_of.append(ACTIONS.get(self.action, f"action {self.action}"))
         words_of.append(ID_TYPES.get(self.id_type, f"id type {self.id_type}"))
         words_of += [] if self.count is None else [f"{self.count:,}"]
-        words_of += [] if self.index is None else [f"{self.index:#x}"]
+        words_of += [] if self.index is None else [f"{self.index:#010x}"]
         return " ".join(words_of)
 
     def fields(self, at: int, labels: Labels = NO_LABELS) -> Iterator[Field]:
@@ -110,7 +110,7 @@ class Hotplug:
             yield Field(at, 4, "HP.count", self.count, f"{self.count:,}")
             at += 4
         if self.index is not None:
-            yield Field(at, 4, "HP.index", self.index, with_label(f"{self.index:#x}", labels.drc(self.index)))
+            yield Field(at, 4, "HP.index", self.index, with_label(f"{self.index:#010x}", labels.drc(self.index)))
             at += 4
         if self.name is not None:
             size = len(to_bytes(self.name)) + 1

@@ -198,7 +198,7 @@ def _operation_fields(number: int, operation: Operation, labels: Labels) -> Iter
         text = with_label(f"{phandle:#x}", labels.path(phandle))
         yield Field(offset, 4, f"{name}.{role}[{position}]", phandle, text)
         if drc_index is not None:
-            text = with_label(f"{drc_index:#x}", labels.drc(drc_index))
+            text = with_label(f"{drc_index:#010x}", labels.drc(drc_index))
             yield Field(offset + 4, 4, f"{name}.drc_index[{position}]", drc_index, text)
     if operation.action == ADD and len(operation.operands) % 2:
         yield Field(operation.end - 4, 4, f"{name}.cut", operation.operands[-1], "half a pair")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
 from drmemctl.formats.cells import LMB_SIZE
-from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, aa_text
 from drmemctl.formats.memory_reg import REG, USABLE_MEMORY
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.kernel.block_size import block_size_of, second_memory_node
@@ -125,9 +125,8 @@ def _lmbs_without_node(memory: BootInput) -> Iterator[Fault]:
             continue
         with_node.add(kind)
         if memory.node_of(run) is None:
-            message = (
-                f"LMB {run.drc_index:#x} is assigned, but aa_index {run.aa_index:#x} leads to no node: node -1"
-            )
+            aa = aa_text(run.aa_index)
+            message = f"LMB {run.drc_index:#010x} is assigned, but aa_index {aa} leads to no node: node -1"
             function = "numa_setup_drmem_lmb"
             yield Fault("oops", message, function, NODE, LOOKUP_ARRAYS, dead=OOPS, cause=Cause.LMB_WITHOUT_NODE)
             return

@@ -14,7 +14,16 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 
 from drmemctl.errors import LimitError
-from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, DRC_INVALID, KERNEL_TOUCHED, NODE, V2, Entries
+from drmemctl.formats.dynamic_memory import (
+    AA_UNSET,
+    ASSIGNED,
+    DRC_INVALID,
+    KERNEL_TOUCHED,
+    NODE,
+    V2,
+    Entries,
+    aa_text,
+)
 from drmemctl.kernel.capabilities import AA_SYNC, DRMEM_ARRAY
 from drmemctl.kernel.flush import encode_v1, is_same_set
 from drmemctl.kernel.notifier import synced
@@ -172,8 +181,8 @@ def _why_no_flush(likeliest: _Explanation, value: LmbValue, present: LmbTable | 
         pair = next(_added_again(likeliest.array, value.table), None)
         if pair is not None:
             old, new = pair
-            indexes = f"aa_index {new.aa_index:#x}, {old.aa_index:#x} in the array"
-            fault = f"LMB {old.drc_index:08x} has {indexes}, and no request added it"
+            indexes = f"aa_index {aa_text(new.aa_index)}, {aa_text(old.aa_index)} in the array"
+            fault = f"LMB {old.drc_index:#010x} has {indexes}, and no request added it"
     if not fault and _contradicts(value.table, present):
         fault = "the kernel's array still says something else"
     return fault or "what the next value was written from says something else"
@@ -236,14 +245,14 @@ def _attribute_fault(old: Run, new: Run) -> str:
     """Return why no request can have made one LMB of another: only adding gives an aa_index, removal takes it."""
     changed = (old.flags ^ new.flags) & ~KERNEL_TOUCHED
     if changed & ~ASSIGNED:
-        return f"LMB {old.drc_index:08x} has flags {new.flags:#x}, {old.flags:#x} in the array"
+        return f"LMB {old.drc_index:#010x} has flags {new.flags:#x}, {old.flags:#x} in the array"
     is_free = not new.flags & ASSIGNED
     if old.aa_index == new.aa_index:
         if changed and is_free and old.aa_index != AA_UNSET:
-            return f"LMB {old.drc_index:08x} is free and has an aa_index, which a removal takes away"
+            return f"LMB {old.drc_index:#010x} is free and has an aa_index, which a removal takes away"
     elif is_free and new.aa_index != AA_UNSET:
-        indexes = f"aa_index {new.aa_index:#x}, {old.aa_index:#x} in the array"
-        return f"LMB {old.drc_index:08x} has {indexes}, and no request added it"
+        indexes = f"aa_index {aa_text(new.aa_index)}, {aa_text(old.aa_index)} in the array"
+        return f"LMB {old.drc_index:#010x} has {indexes}, and no request added it"
     return ""
 
 

@@ -23,6 +23,7 @@ from drmemctl.formats.memory_reg import (
 )
 from drmemctl.model.associativity import Associativity, domains_of
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.platform import shows_absence
 from drmemctl.model.standard_properties import device_type, is_available
 from drmemctl.tree.node import Node, Tree, per_tree
 
@@ -88,8 +89,8 @@ class BootMemory:
         """Return the memory nodes: children of the root whose `device_type` is `memory`."""
         defects: list[Defect] = []
         nodes = [node for node in memory_nodes(tree, associativity, defects) if node.is_typed]
-        if not nodes and tree.kind != "fdt":
-            # Every partition has memory at 0; firmware's blob without any is what DRM063 is about.
+        if not nodes and tree.kind != "fdt" and not shows_absence(tree):
+            # Every partition has memory at 0; a whole tree without any is what DRM063 is about.
             message = "no memory node is shown: sums are without the memory that is there from boot on"
             defects.append(Defect("memory-not-shown", message))
         return cls(tuple(nodes), tuple(defects))

@@ -42,6 +42,10 @@ class Table(Protocol):
     def associativity(self) -> Associativity | None:
         """What leads to nodes."""
 
+    @property
+    def address_digits(self) -> int:
+        """Hex digits to which addresses are padded."""
+
     def node_of(self, lmbs: Run | Lmb) -> int | None:
         """Return the node."""
 
@@ -148,20 +152,21 @@ def _missing(package: str, extra: str) -> DrmemctlError:
 
 def to_html(table: Table) -> str:
     """Return a table as a notebook shows it, a row for each of the first runs."""
-    rows = (_cells(run, table) for run in table.runs)
+    width = table.address_digits + len("0x")
+    rows = (_cells(run, table, width) for run in table.runs)
     return html_table(described(table), HEADINGS, rows, len(table.runs), "runs")
 
 
-def _cells(run: Run, table: Table) -> tuple[object, ...]:
-    end = "" if not table.lmb_size else f"-{run.base + run.lmbs * table.lmb_size - 1:#x}"
+def _cells(run: Run, table: Table, width: int) -> tuple[object, ...]:
+    end = "" if not table.lmb_size else f"-{run.base + run.lmbs * table.lmb_size - 1:#0{width}x}"
     return (
-        f"{run.base:#x}{end}",
+        f"{run.base:#0{width}x}{end}",
         f"{run.lmbs:,}",
         f"{run.drc_index:#010x}",
         None if run.aa_index == AA_UNSET else run.aa_index,
         table.node_of(run),
         state_of(run.flags),
-        " ".join(flag_names(run.flags)),
+        " ".join(flag_names(run.flags)) or None,
     )
 
 

@@ -91,7 +91,7 @@ def is_whole(tree: Tree, node: Node | None) -> bool:
 
 def shows_absence(tree: Tree) -> bool:
     """Whether what this tree does not show is not there: no text, and with what no partition is without."""
-    is_copy = tree.kind in ("fdt", "directory")
+    is_copy = tree.kind in ("fdt", "directory", "archive")
     return is_copy and tree.find(CHOSEN) is not None and tree.find(RTAS) is not None
 
 

@@ -52,8 +52,8 @@ class Lmb:
 
     def __repr__(self) -> str:
         base = "None" if self.base is None else f"{self.base:#x}"
-        aa, flags = f"{self.aa_index:#x}", f"{self.flags:#x}"
-        return f"Lmb(base={base}, drc_index={self.drc_index:#x}, aa_index={aa}, flags={flags}, node={self.node})"
+        drc, aa, flags = f"{self.drc_index:#010x}", f"{self.aa_index:#x}", f"{self.flags:#x}"
+        return f"Lmb(base={base}, drc_index={drc}, aa_index={aa}, flags={flags}, node={self.node})"
 
 
 class Run(NamedTuple):

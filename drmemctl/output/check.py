@@ -52,9 +52,9 @@ FINDING_WORDS = {
     "0xA-0xB": "the first and the last address of LMBs that it is about",
     "DRC": "their DRC indexes",
     "aa": "their aa_index, the lookup array that they refer to",
-    "node": "their Linux node; no node: none is found for them",
+    "node": "the Linux node that this leads to; no node: it leads to none",
     "assigned, free ...": "their flags; free where none is set",
-    "$": "a command line that helps, on the system that the tree is of",
+    "$": "a command line that helps: drmemctl here, any other on the system that the tree is of",
 }
 """What stands for what in findings, for `--help`."""
 
@@ -258,14 +258,14 @@ def fix_lines(findings: Iterable[Finding], source: str) -> list[str]:
 
 def range_text(lmbs: LmbRange) -> str:
     """Return a range of LMBs as people read it: addresses, size, DRC indexes, aa_index, node, flags."""
-    from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
+    from drmemctl.formats.dynamic_memory import aa_text, flag_names
 
     parts = [
         addresses(lmbs),
         "size unknown" if lmbs.size is None else size_text(lmbs.size),
         count_of(lmbs.count, "LMB"),
         f"DRC {drc_range(lmbs.drc_index, lmbs.count)}",
-        "aa unset" if lmbs.aa_index == AA_UNSET else f"aa {lmbs.aa_index}",
+        f"aa {aa_text(lmbs.aa_index)}",
         _node_text(lmbs),
         " ".join(flag_names(lmbs.flags)) or "free",
     ]

@@ -99,7 +99,7 @@ def sections(diff: Diff) -> Iterator[DiffSection]:
 LMB_COLUMNS = (
     Column("address", help="the first and the last address of LMBs that changed alike"),
     Column("size", right=True, gives_way=3, help="their memory"),
-    Column("LMBs", right=True, help="how many they are"),
+    Column("LMBs", right=True, gives_way=1, help="how many they are"),
     Column("DRC index", help="their DRC indexes; old -> new where they have others"),
     Column("aa", gives_way=2, help="their aa_index, old -> new; - where it is unset"),
     Column("domains", gives_way=4, help="the associativity that it leads to, old -> new"),

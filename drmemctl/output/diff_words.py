@@ -166,7 +166,7 @@ def lookup_text(lookup: LookupDiff) -> str:
         number[change.kind] = number.get(change.kind, 0) + 1
     said = [f"{count:,} {kind}" for kind, count in sorted(number.items())]
     if lookup.old_lists != lookup.new_lists:
-        counts = ["none" if lists is None else f"{lists:,}" for lists in (lookup.old_lists, lookup.new_lists)]
+        counts = ["no" if lists is None else f"{lists:,}" for lists in (lookup.old_lists, lookup.new_lists)]
         said.append(f"{counts[0]} -> {counts[1]} lists")
     return ", ".join([*said, "not all compared"] if lookup.incomplete else said)
 

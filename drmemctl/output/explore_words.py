@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from drmemctl.check.finding import Finding
+from drmemctl.formats.dynamic_memory import aa_text
 from drmemctl.kernel.errno import errno_name
 from drmemctl.kernel.task import Lock
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite
+from drmemctl.output.simulation_trace import rtas_text
 from drmemctl.output.text import safe, worded
 from drmemctl.simulate.interleave.trace import TracedAction
 
@@ -94,13 +96,12 @@ def _plain(row: TracedAction) -> str:
 def _event(event: TraceEvent) -> str:
     match event:
         case RtasCall():
-            arguments = " ".join(hex(number) if number > 9999 else str(number) for number in event.arguments)
-            return f"{event.call} {arguments} -> {', '.join(map(str, event.answer))}".replace("  ", " ")
+            return rtas_text(event)
         case ArrayWrite():
-            words = [f"aa {event.aa_index:#x}"] if event.aa_index is not None else []
+            words = [f"aa {aa_text(event.aa_index)}"] if event.aa_index is not None else []
             words += [f"flags {event.flags:#x}"] if event.flags is not None else []
             many = f" x{event.count}" if event.count > 1 else ""
-            return f"array[{event.drc_index:#x}{many}] = {', '.join(words)} ({event.function})"
+            return f"array[{event.drc_index:#010x}{many}] = {', '.join(words)} ({event.function})"
         case BlockWrite():
             where = "goes (uevent remove)" if event.node is None else f"comes, node {event.node} (uevent add)"
             return f"memory block {event.block} {where}"

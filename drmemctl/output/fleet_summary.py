@@ -23,6 +23,7 @@ class _Wording(NamedTuple):
         items: its key in JSON.
         done: what became of the new ones.
         outcomes: what they came to, in the order in which that is said.
+        questions: what `fleet ask` is asked next where there are some of an outcome, and what it answers.
 
     """
 
@@ -30,7 +31,13 @@ class _Wording(NamedTuple):
     items: str
     done: str
     outcomes: Mapping[IntEnum, str]
+    questions: Mapping[IntEnum, tuple[str, str]]
 
+
+_RULES = ("rules", "which rules are broken, and how often")
+_UNREADABLE = ("unreadable", "which, and why")
+_NOT_CARRIED_OUT = ("not-carried-out", "which, and why")
+_REPLAY = ("replay", "commands that show the failing ones again")
 
 _OF_CHECK = _Wording(
     "input",
@@ -43,7 +50,13 @@ _OF_CHECK = _Wording(
         InputOutcome.FINE: "in which nothing is found",
         InputOutcome.UNJUDGED: "with nothing to judge",
         InputOutcome.UNREADABLE: "that cannot be read",
-        InputOutcome.OTHER: "that are no tree",
+        InputOutcome.OTHER: "without a tree",
+    },
+    {
+        InputOutcome.ERROR: _RULES,
+        InputOutcome.WARNING: _RULES,
+        InputOutcome.INFO: _RULES,
+        InputOutcome.UNREADABLE: _UNREADABLE,
     },
 )
 _OF_CAMPAIGN = _Wording(
@@ -51,12 +64,18 @@ _OF_CAMPAIGN = _Wording(
     "scenarios",
     "carried out",
     {
-        ScenarioOutcome.OOPS: "end with a dead kernel",
-        ScenarioOutcome.INCONSISTENT: "end inconsistent",
-        ScenarioOutcome.UNEXPECTED: "fail an expectation",
-        ScenarioOutcome.INCOMPLETE: "have more states than are looked at",
-        ScenarioOutcome.CONSISTENT: "end consistent",
-        ScenarioOutcome.ERROR: "cannot be carried out",
+        ScenarioOutcome.OOPS: "with a dead kernel at the end",
+        ScenarioOutcome.INCONSISTENT: "with an inconsistent end",
+        ScenarioOutcome.UNEXPECTED: "with a failed expectation",
+        ScenarioOutcome.INCOMPLETE: "with more states than are looked at",
+        ScenarioOutcome.CONSISTENT: "with a consistent end",
+        ScenarioOutcome.ERROR: "that cannot be carried out",
+    },
+    {
+        ScenarioOutcome.OOPS: _REPLAY,
+        ScenarioOutcome.INCONSISTENT: _REPLAY,
+        ScenarioOutcome.UNEXPECTED: _REPLAY,
+        ScenarioOutcome.ERROR: _NOT_CARRIED_OUT,
     },
 )
 _BY_COMMAND = {
@@ -92,7 +111,7 @@ def _lines(screen: Screen, summary: Summary, wording: _Wording) -> Iterator[str]
         if summary.outcomes[outcome]:
             number = screen.style(f"{summary.outcomes[outcome]:,}", _STYLES.get(outcome.name))
             yield f"  {number} {words}\n"
-    if summary.outcomes.get(InputOutcome.UNREADABLE) and wording is _OF_CHECK:
-        yield screen.style(
-            f"drmemctl fleet ask {shlex.quote(safe(summary.dataset))} unreadable: which, and why\n", "dim"
-        )
+    asked = (words for outcome, words in wording.questions.items() if summary.outcomes.get(outcome))
+    for question, answer in dict.fromkeys(asked):
+        line = f"drmemctl fleet ask {shlex.quote(safe(summary.dataset))} {question}: {answer}"
+        yield screen.style(line + "\n", "dim")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from drmemctl.compare.history import LMB_PROPERTIES, History, PastValue, PropertyHistory
-from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, LOOKUP_ARRAYS, NODE
+from drmemctl.formats.dynamic_memory import ASSIGNED, LOOKUP_ARRAYS, NODE, aa_text
 from drmemctl.kernel.flush import function_that_writes
 from drmemctl.kernel.writers import BOOT, FLUSH, UPDATE
 from drmemctl.model.run import Run
@@ -118,16 +118,12 @@ def _evidence(value: PastValue) -> Iterator[str]:
 def _undone_text(old: Run, new: Run, digits: int) -> str:
     changes = []
     if old.aa_index != new.aa_index:
-        changes.append(f"aa_index {_aa(old.aa_index)} is {_aa(new.aa_index)} again")
+        changes.append(f"aa_index {aa_text(old.aa_index)} is {aa_text(new.aa_index)} again")
     if old.flags != new.flags:
         changes.append(f"flags {old.flags:#x} are {new.flags:#x} again")
     address = f"{new.base:#0{digits + len('0x')}x}"
     lmbs = f"{count_of(new.lmbs, 'LMB')} at {address} (DRC {drc_range(new.drc_index, new.lmbs)})"
     return f"{lmbs}: {', '.join(changes)}"
-
-
-def _aa(aa_index: int) -> str:
-    return "unset" if aa_index == AA_UNSET else str(aa_index)
 
 
 def _json(history: History) -> Iterator[str]:

@@ -34,12 +34,21 @@ _MANY = 4096
 
 
 class LmbView(NamedTuple):
-    """The LMBs to show, read as `kernel` does; `limit` is how many may be expanded, None shows runs."""
+    """The LMBs to show, read as `kernel` does; `limit` is how many may be expanded, None shows runs.
+
+    Addresses have `partition_digits`, where these are some LMBs of a partition.
+    """
 
     table: LmbTable
     associativity: Associativity
     limit: int | None = None
     kernel: str | None = None
+    partition_digits: int | None = None
+
+    @property
+    def digits(self) -> int:
+        """Hex digits to which addresses are padded."""
+        return self.table.address_digits if self.partition_digits is None else self.partition_digits
 
 
 def _run_texts(view: LmbView) -> Iterator[str]:
@@ -162,13 +171,13 @@ def _is_long(view: LmbView) -> bool:
     table = view.table
     if not table.lmb_size or (view.limit is None and not each_is_a_line(table)):
         return False
-    return can_fill_in(table, table.address_digits)
+    return can_fill_in(table, view.digits)
 
 
 def _long_lines(screen: Screen, view: LmbView) -> Iterator[str]:
     from drmemctl.output.lmb_lines import blocks_of, filled_in
 
-    row, size, digits = Row(view), view.table.lmb_size or 0, view.table.address_digits
+    row, size, digits = Row(view), view.table.lmb_size or 0, view.digits
     line = line_maker(screen, COLUMNS, [row.cells(line_of_run) for line_of_run in islice(_lines(view), SAMPLE)])
     yield heading(COLUMNS, line)
 
@@ -261,7 +270,7 @@ class Row:
         self._associativity = view.associativity
         self._kinds: dict[tuple[int, int], KindCells] = {}
         self._sizes: dict[int, str] = {}
-        self._width = view.table.address_digits + len("0x")
+        self._width = view.digits + len("0x")
 
     def cells(self, line: Line) -> Sequence[Cell]:
         """Return the cells of a line, one for each of `COLUMNS`."""

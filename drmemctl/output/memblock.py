@@ -92,22 +92,22 @@ def _rows(view: RegisteredMemory) -> Iterator[Sequence[Cell]]:
         at = ValueCell(place, None, region.base)
         added = ValueCell.of_size(entry.added_bytes) if entry.added_bytes else ValueCell("-", None, 0)
         size = ValueCell.of_size(region.size)
-        yield (at, size, _node(region.node), flags, *_words(entry.consequences), added)
+        yield (at, size, _node(region.node), flags, *_words(entry.consequences, width), added)
     for pmem in view.by_driver:
         size = ValueCell.of_size(pmem.size, "-")
         flags = FLAG_NAMES[DRIVER_MANAGED] if pmem.marked else "-"
         name, none = safe(pmem.path.rpartition("/")[2], 40), ValueCell("-", None, 0)
-        yield (name, size, _node(pmem.node), flags, *_words(pmem.consequences), none)
+        yield (name, size, _node(pmem.node), flags, *_words(pmem.consequences, width), none)
 
 
 def _node(node: int | None) -> Cell:
     return ("none", "bold red") if node is None else (str(node), node_style(node))
 
 
-def _words(consequences: Consequences) -> tuple[Cell, ...]:
+def _words(consequences: Consequences, width: int) -> tuple[Cell, ...]:
     name = consequences.zone
     if consequences.zone != "Movable" and consequences.movable_from is not None:
-        name += f", Movable from {consequences.movable_from:#x}"
+        name += f", Movable from {consequences.movable_from:#0{width}x}"
     zone: Cell = (name, "green" if consequences.zone == "Movable" else None)
     verb = "is told" if consequences.listed else "finds it"
     return (

@@ -27,7 +27,7 @@ COLUMNS = (
     Column("address", help="of the first LMB"),
     Column("LMBs", right=True, help="how many LMBs, alike in all that follows"),
     Column("DRC", help="the first DRC index"),
-    Column("node", help="their Linux node"),
+    Column("node", help="the Linux node of their memory blocks"),
     Column("state", help="of their memory blocks: online, offline, or - where there are none"),
     Column("zone", help="the zone of their blocks: memory of Movable can leave unless it is pinned"),
     Column("leaves", help="yes; perhaps: unless something in it cannot be moved; no"),
@@ -82,7 +82,7 @@ def _rows(removable: Removable, marks: dict[str, str]) -> Iterator[Sequence[Cell
     width = removable.address_digits + len("0x")
     for part in removable.parts:
         node: Cell = "-" if part.node is None else (str(part.node), node_style(part.node))
-        drc, zone = f"{part.run.drc_index:#x}", safe(part.zone, 12) or "-"
+        drc, zone = f"{part.run.drc_index:#010x}", safe(part.zone, 12) or "-"
         why = " ".join(marks[reason] for reason in part.reasons)
         leaves = (part.leaves.value, _STYLES[part.leaves])
         address = f"{part.run.base:#0{width}x}"

@@ -151,7 +151,7 @@ def _plan_lines(screen: Screen, repair: Repair) -> Iterator[str]:
     if repair.needed:
         yield f"needs {size_text(repair.needed)} free elsewhere: what is used of them moves there meanwhile"
     for part in repair.stuck:
-        lmbs = f"{count_of(part.run.lmbs, 'LMB')} from {part.run.drc_index:#x} on"
+        lmbs = f"{count_of(part.run.lmbs, 'LMB')} from {part.run.drc_index:#010x} on"
         yield f"may fail: {lmbs}: {'; '.join(part.reasons)}"
     yield f"simulated: {_agreement(consistent=repair.proof.consistent)}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from drmemctl.formats.dynamic_memory import flag_names
+from drmemctl.formats.dynamic_memory import aa_text, flag_names
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.output.diff_unified import compared, styled, value_lines
 from drmemctl.output.screen import Screen
@@ -44,4 +44,4 @@ def _lines(value: LmbSets | LookupArrays | Property | None, digits: int) -> Sequ
 def _set(lmbs: Sequence[int], width: int) -> str:
     base, count, drc, aa, flags = lmbs
     names = ",".join(flag_names(flags)) or "-"
-    return f"{count:6} LMBs  {base:#0{width}x}  DRC {drc:#010x}  aa {aa:#x}  {flags:#x} {names}"
+    return f"{count:6} LMBs  {base:#0{width}x}  DRC {drc:#010x}  aa {aa_text(aa)}  {flags:#x} {names}"

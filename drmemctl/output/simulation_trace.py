@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from drmemctl.formats.dynamic_memory import AA_UNSET, KERNEL_TOUCHED, flag_names
+from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, aa_text, flag_names
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
@@ -35,7 +35,7 @@ def trace_lines(screen: Screen, result: StepResult, most: int | None = MOST) -> 
 def _event_words(event: TraceEvent) -> str:
     match event:
         case RtasCall():
-            return f"{_call(event)} -> {' '.join(map(str, event.answer))}"
+            return rtas_text(event)
         case ArrayWrite():
             return f"{_lmbs(event)}: {', '.join(_written(event))}"
         case TreeWrite():
@@ -47,21 +47,21 @@ def _event_words(event: TraceEvent) -> str:
     return ""
 
 
-def _call(event: RtasCall) -> str:
+def rtas_text(event: RtasCall) -> str:
+    """Return a call with its arguments and its answer."""
     # Numbers from 2^16 on are DRC indexes and phandles; indicators, sensors and scopes are known in decimal.
-    return " ".join(
-        [event.call, *(f"{number:#x}" if number >> 16 > 0 else str(number) for number in event.arguments)]
-    )
+    arguments = (f"{number:#x}" if number >> 16 > 0 else str(number) for number in event.arguments)
+    return f"{' '.join([event.call, *arguments])} -> {' '.join(map(str, event.answer))}"
 
 
 def _lmbs(event: ArrayWrite) -> str:
     last = f"-{event.first + event.count - 1}" if event.count > 1 else ""
-    return f"array[{event.first}{last}] {event.drc_index:#x}"
+    return f"array[{event.first}{last}] {event.drc_index:#010x}"
 
 
 def _written(event: ArrayWrite) -> Iterator[str]:
     if event.aa_index is not None:
-        yield f"aa = {'none' if event.aa_index == AA_UNSET else event.aa_index}"
+        yield f"aa = {aa_text(event.aa_index)}"
     if event.flags is not None:
         marked = " and the mark" if event.flags & KERNEL_TOUCHED else ""
         names = ",".join(flag_names(event.flags & ~KERNEL_TOUCHED)) or "none"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from drmemctl.formats.dynamic_memory import AA_UNSET, LOOKUP_ARRAYS, NODE, V1, V2, flag_names
+from drmemctl.formats.dynamic_memory import AA_UNSET, LOOKUP_ARRAYS, NODE, V1, V2, aa_text, flag_names
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.processors import CpuChange
 from drmemctl.model.run import state_of
@@ -78,15 +78,19 @@ def _addresses(change: LmbRangeChange, width: int) -> str:
 
 
 def _drc(change: LmbRangeChange) -> str:
-    last = f"-{change.drc_index + change.count - 1:#x}" if change.count > 1 else ""
-    return f"DRC {change.drc_index:#x}{last}"
+    last = f"-{change.drc_index + change.count - 1:#010x}" if change.count > 1 else ""
+    return f"DRC {change.drc_index:#010x}{last}"
 
 
 def _state_changes(screen: Screen, change: LmbRangeChange) -> list[str]:
     old, new = change.old, change.new
     if old is None or new is None:
         side, word = (new, "new:") if old is None else (old, "gone:")
-        return [] if side is None else [f"{word} {_aa(side)}{_on(screen, side)}", state_of(side.flags)]
+        return (
+            []
+            if side is None
+            else [f"{word} aa {aa_text(side.aa_index)}{_on(screen, side)}", state_of(side.flags)]
+        )
     parts = [_aa_change(screen, old, new)] if (old.aa_index, old.node) != (new.aa_index, new.node) else []
     if state_of(old.flags) != state_of(new.flags):
         parts.append(f"{state_of(old.flags)} -> {state_of(new.flags)}")
@@ -95,12 +99,10 @@ def _state_changes(screen: Screen, change: LmbRangeChange) -> list[str]:
     return parts
 
 
-def _aa(side: LmbState) -> str:
-    return "aa unset" if side.aa_index == AA_UNSET else f"aa {side.aa_index}"
-
-
 def _aa_change(screen: Screen, old: LmbState, new: LmbState) -> str:
-    text = _aa(old) if old.aa_index == new.aa_index else f"{_aa(old)} -> {_aa(new).removeprefix('aa ')}"
+    text = f"aa {aa_text(old.aa_index)}"
+    if old.aa_index != new.aa_index:
+        text += f" -> {aa_text(new.aa_index)}"
     if old.node == new.node:
         return text + _on(screen, new)
     if AA_UNSET in (old.aa_index, new.aa_index):

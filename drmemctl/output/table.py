@@ -26,7 +26,7 @@ _NARROWEST = 8
 """Columns to which a text is cut at most."""
 
 _NARROWEST_TEXT = 20
-"""Columns of a terminal that a text takes at least if it is to go on in further lines."""
+"""Columns of a terminal that a text takes at least if it is to go on in further lines, be its words longer."""
 
 _QUOTED = str.maketrans({char: f"\\{char}" for char in '"\\$`'})
 """What a shell does not leave as it is between double quotes."""
@@ -73,7 +73,8 @@ class Column(NamedTuple):
         title: its heading.
         right: whether its cells are aligned to the right.
         gives_way: where a terminal is too narrow, columns with the largest number are left out first, those in
-            which nothing changes before those with an arrow; 0: never.
+            which nothing changes before those with an arrow, and these only after the last one of prose has
+            gone on in further lines; 0: never.
         help: what is in it, for `--help`.
         in_bytes: whether it holds sizes, which `--bytes` prints as numbers.
         prose: whether it may go on in further lines (the last column), or be cut, where all columns that are
@@ -161,7 +162,9 @@ def fitted_lines(
     shown = _that_fit(width, columns, sample) if choice.columns is None else range(len(columns))
     hidden = [column.title for position, column in enumerate(columns) if position not in shown]
     shown_columns = [columns[position] for position in shown]
-    shown_rows = _fitted_prose(width, shown_columns, _picked(shown, chain(sample, rows)))
+    shown_rows = _fitted_prose(
+        width, shown_columns, _picked(shown, chain(sample, rows)), whole=choice.columns is not None
+    )
     lines = plain_lines(screen, shown_columns, shown_rows, headings=choice.headings)
     yield from (indent + line for line in lines)
     if hidden:
@@ -214,10 +217,14 @@ def _picked(positions: Sequence[int], rows: Iterable[Sequence[Cell]]) -> Iterato
 def _that_fit(width: int, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Sequence[int]:
     """Return the positions of the columns for which there is room, when the least important are left out."""
     widths = _widths(columns, rows)
+    folded = list(widths)
+    if columns[-1].prose:
+        folded[-1] = max(len(columns[-1].title), _longest_word(rows, -1))
     shown = list(range(len(columns)))
     changes = [any(ARROW in _text(row[position]) for row in rows) for position in shown]
     for position in sorted(shown, key=lambda position: (changes[position], -columns[position].gives_way)):
-        if sum(widths[position] for position in shown) + _APART * (len(shown) - 1) <= width:
+        needed = folded if changes[position] else widths
+        if sum(needed[shown_position] for shown_position in shown) + _APART * (len(shown) - 1) <= width:
             break
         if columns[position].gives_way:
             shown.remove(position)
@@ -225,11 +232,12 @@ def _that_fit(width: int, columns: Sequence[Column], rows: Sequence[Sequence[Cel
 
 
 def _fitted_prose(
-    width: int, columns: Sequence[Column], rows: Iterator[Sequence[Cell]]
+    width: int, columns: Sequence[Column], rows: Iterator[Sequence[Cell]], *, whole: bool
 ) -> Iterator[Sequence[Cell]]:
     """Yield rows; where all columns have no room, the widest of prose goes on in further rows, or is cut.
 
-    Only the last column goes on: in any other the reader would have to put the cells together.
+    Only the last column goes on: in any other the reader would have to put the cells together. Of columns that
+    were asked for (`whole`) none is cut.
     """
     sample = list(islice(rows, SAMPLE))
     widths = _widths(columns, sample)
@@ -242,7 +250,11 @@ def _fitted_prose(
 
     widest = max(prose, key=widths.__getitem__)
     room = max(widths[widest] - too_wide, _NARROWEST)
-    goes_on = widest == len(columns) - 1 and room >= _NARROWEST_TEXT
+    goes_on = widest == len(columns) - 1 and room >= _longest_word(sample, widest)
+    # Where nothing of the text would be left, the terminal breaks the lines, and all can be read.
+    if whole and (not goes_on or room > widths[widest] - too_wide):
+        yield from chain(sample, rows)
+        return
     for row in chain(sample, rows):
         cell = row[widest]
         text = _text(cell)
@@ -255,6 +267,12 @@ def _fitted_prose(
         yield [*row[:widest], (parts[0], style), *row[widest + 1 :]]
         empty: list[Cell] = [""] * widest
         yield from ([*empty, (part, style)] for part in parts[1:])
+
+
+def _longest_word(rows: Sequence[Sequence[Cell]], position: int) -> int:
+    """Return the columns that the texts of a column need to go on in further lines."""
+    words = (word for row in rows for word in _text(row[position]).split())
+    return min(max(map(len, words), default=0), _NARROWEST_TEXT)
 
 
 def _pairs(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:

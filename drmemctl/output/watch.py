@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +14,7 @@ from drmemctl.compare.properties import PropertyChange
 from drmemctl.compare.watching import BlockChange, FindingChange, Look, SystemChange, node_counts
 from drmemctl.formats.plain import record as plain_record
 from drmemctl.formats.system_tables import BlockLine
+from drmemctl.model.memory import Memory
 from drmemctl.output.json import record, record_text, schema
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
@@ -54,16 +55,22 @@ def show_changes(screen: Screen, looks: Looks, *, live: bool) -> None:
         _show_live(screen, looks)
         return
     for number, (when, look, changes) in enumerate(looks):
-        records = [_record(when, event_of(change)) for change in changes] if number else [_start(when, look)]
+        records = [_record(when, event) for event in _events(look, changes)] if number else [_start(when, look)]
         if not screen.write_all(record_text(record) + "\n" for record in records):
             return
 
 
-def event_of(change: SystemChange) -> Event:
-    """Return a change in words and as the fields of a record."""
+def _events(look: Look, changes: Sequence[SystemChange]) -> Iterator[Event]:
+    has_lmbs = any(isinstance(change, LmbChange) for change in changes)
+    width = Memory.from_tree(look.tree).table.address_digits + len("0x") if has_lmbs else 0
+    return (_event_of(change, width) for change in changes)
+
+
+def _event_of(change: SystemChange, width: int) -> Event:
+    """Return a change in words, addresses padded to `width` characters, and as the fields of a record."""
     match change:
         case LmbChange():
-            return _lmbs_event(change)
+            return _lmbs_event(change, width)
         case PropertyChange():
             place = f"{change.new_path}:{change.name}" if change.name else change.new_path
             data = plain_record(change, "path=new_path name change")
@@ -76,9 +83,9 @@ def event_of(change: SystemChange) -> Event:
             return Event("finding" if is_new else "finding-gone", text, data)
 
 
-def _lmbs_event(change: LmbChange) -> Event:
+def _lmbs_event(change: LmbChange, width: int) -> Event:
     latest = change.new or change.old
-    first = "" if latest is None else f" from {latest.base:#x} (DRC {latest.drc_index:#x})"
+    first = "" if latest is None else f" from {latest.base:#0{width}x} (DRC {latest.drc_index:#010x})"
     text = f"{count_of(change.count, 'LMB')}{first}: {_lmbs_text(change.old)} -> {_lmbs_text(change.new)}"
     data = {
         "count": change.count,
@@ -145,7 +152,7 @@ def _show_live(screen: Screen, looks: Looks) -> None:
     events: deque[tuple[str, Event]] = deque(maxlen=_SHOWN)
     with Live(console=screen.console(), auto_refresh=False, transient=False) as live:
         for when, look, changes in chain(first, looks):
-            events.extend((_time(when), event_of(change)) for change in changes)
+            events.extend((_time(when), event) for event in _events(look, changes))
             live.update(_table(when, look, events), refresh=True)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from drmemctl.qualify.monitor import Monitor
+from drmemctl.qualify.monitor import Monitor, OracleError
 
 QEMU = "qemu-system-ppc64"
 
@@ -67,7 +67,14 @@ def booted(guest: Guest, place: Path, host: Callable[[Monitor, str], str] = Moni
                 timer.cancel()
                 qemu.kill()
         sent = (work / "sent").read_text(encoding="ascii", errors="replace") if (work / "sent").exists() else ""
-    return Sent({name: base64.b64decode(text) for name, text in _SENT.findall(sent)}, events)
+    return Sent({name: _decoded(name, text) for name, text in _SENT.findall(sent)}, events)
+
+
+def _decoded(name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except ValueError as error:
+        raise OracleError(f"the guest sent {name}, which is no base64: {error}") from None
 
 
 def _command(guest: Guest, work: Path) -> list[str]:

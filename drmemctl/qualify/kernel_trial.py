@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, decode_entries, encode_entries
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, aa_text, decode_entries, encode_entries
 from drmemctl.formats.rows import words
 from drmemctl.formats.update_nodes import WORK_AREA
 from drmemctl.hypervisor.recorded import NOTHING_RECORDED
@@ -236,7 +236,7 @@ def _values_apart(name: str, real: str | None, model: str | None) -> tuple[str, 
 
 def _entry(entry: tuple[int, int, int, int, int]) -> str:
     base, lmbs, drc_index, aa_index, flags = entry
-    return f"{count_of(lmbs, 'LMB')} at {base:#x}, DRC {drc_index:#x}, aa {aa_index:#x}, flags {flags:#x}"
+    return f"{count_of(lmbs, 'LMB')} at {base:#x}, DRC {drc_index:#010x}, aa {aa_text(aa_index)}, flags {flags:#x}"
 
 
 def _only(items: list[Any], compared: list[Any]) -> list[Any]:

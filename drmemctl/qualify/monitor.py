@@ -108,5 +108,5 @@ class Monitor:
 
     def _event(self, message: dict[str, Any]) -> None:
         data = message.get("data")
-        if isinstance(data, dict) and "device" in data:
+        if isinstance(data, dict) and isinstance(data.get("device"), str):
             self.events.append({"event": message["event"], "data": data})

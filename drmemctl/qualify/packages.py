@@ -29,7 +29,7 @@ _DAY = 86400
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """Run a program; its output, or an exception that says what it complained of."""
-    process = subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd)
+    process = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", cwd=cwd)
     if process.returncode:
         words = " ".join(str(word) for word in command if not str(word).startswith(("-o", "Dir::", "APT::")))
         raise OracleError(f"{words}: {process.stderr.strip()[-300:] or f'exit code {process.returncode}'}")

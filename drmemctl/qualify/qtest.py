@@ -8,6 +8,7 @@ and no kernel has to be talked into making it. The machine stands still all the 
 from __future__ import annotations
 
 import json
+import re
 import socket
 import struct
 import subprocess
@@ -27,6 +28,10 @@ FIRST_LMB = 0x80000000
 MACHINE = ("-M", "pseries", "-accel", "tcg", "-m", "1G,slots=8,maxmem=4G", "-nodefaults", "-display", "none")
 
 _ARGUMENTS, _ANSWER, _WORK_AREA = 0x100000, 0x101000, 0x110000
+_VERSION = re.compile(r"version ([0-9]{1,9}(?:\.[0-9]{1,9})*)")
+_LONGEST = 1 << 20
+"""Characters of a line of qtest."""
+
 _MOST_CONFIGURE = 200
 """Calls of ibm,configure-connector for one connector: QEMU has a dozen properties for it at most."""
 
@@ -41,22 +46,13 @@ def address_of(drc_index: int) -> int:
 
 def version_of(qemu: str) -> tuple[int, ...]:
     """Return the version of a QEMU, such as (7, 2, 22)."""
-    try:
-        command = [qemu, "--version"]
-        version = subprocess.run(
-            command, check=True, capture_output=True, text=True, errors="replace", timeout=SECONDS
-        ).stdout
-    except OSError as error:
-        raise OracleError(f"{qemu} cannot be run: {error.strerror}") from None
-    except subprocess.TimeoutExpired:
-        raise OracleError(f"{qemu} --version does not end within {SECONDS:.0f} s") from None
-    except subprocess.CalledProcessError as error:
-        raise OracleError(f"{qemu} --version {how_it_ended(error.returncode)}") from None
-    words = version.split()
-    number = words[words.index("version") + 1] if "version" in words else ""
-    if not number[:1].isdigit():
+    asked = _run(qemu, "--version")
+    if asked.returncode:
+        raise OracleError(f"{qemu} --version {how_it_ended(asked.returncode)}")
+    version = _VERSION.search(asked.stdout)
+    if version is None:
         raise OracleError(f"{qemu} does not say which QEMU it is")
-    return tuple(int(part) for part in number.split("-")[0].split(".") if part.isdigit())
+    return tuple(map(int, version[1].split(".")))
 
 
 def firmware_blob(qemu: str, version: tuple[int, ...], place: Path) -> bytes:
@@ -70,11 +66,24 @@ def firmware_blob(qemu: str, version: tuple[int, ...], place: Path) -> bytes:
     options = ("-S", "-qmp", "stdio") if has_command else ("-machine", f"pseries,dumpdtb={path}")
     asked = (("qmp_capabilities", {}), ("dumpdtb", {"filename": str(path)}), ("quit", {})) if has_command else ()
     text = "".join(json.dumps({"execute": command, "arguments": given}) + "\n" for command, given in asked)
-    command = [qemu, *MACHINE, *options]
-    dumping = subprocess.run(command, input=text, check=False, capture_output=True, text=True)
+    dumping = _run(qemu, *MACHINE, *options, text=text)
     if dumping.returncode or not path.exists():
-        raise OracleError(f"{qemu} has no pseries machine: {dumping.stderr.strip()[-300:]}")
+        reason = dumping.stderr.strip()[-300:] or f"it {how_it_ended(dumping.returncode)}"
+        raise OracleError(f"{qemu} has no pseries machine: {reason}")
     return path.read_bytes()
+
+
+def _run(qemu: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    """Return how a QEMU ended that is told a text, and what it printed."""
+    command = [qemu, *arguments]
+    try:
+        return subprocess.run(
+            command, input=text, check=False, capture_output=True, text=True, errors="replace", timeout=SECONDS
+        )
+    except OSError as error:
+        raise OracleError(f"{qemu} cannot be run: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise OracleError(f"{qemu} {arguments[-1]} does not end within {SECONDS:.0f} s") from None
 
 
 class QtestMachine:
@@ -113,7 +122,7 @@ class QtestMachine:
             self.stop()
             raise OracleError(f"{qemu} did not start: {self._tail()}") from None
         self._qtest = qtest
-        self._stream = qtest.makefile("rw")
+        self._stream = qtest.makefile("rw", encoding="utf-8", errors="replace")
         self.monitor = Monitor(qmp)
 
     def rtas(self, name: str, *arguments: int, returns: int = 1) -> tuple[int, ...]:
@@ -165,7 +174,7 @@ class QtestMachine:
         try:
             self._stream.write(command + "\n")
             self._stream.flush()
-            while line := self._stream.readline():
+            while line := self._stream.readline(_LONGEST):
                 if not line.startswith("IRQ"):
                     return line.strip()
         except TimeoutError as error:
@@ -189,7 +198,8 @@ class QtestMachine:
 
 
 def _status(monitor: Monitor, command: str) -> Any:
-    return monitor.ask(command).get("status")
+    answer = monitor.ask(command)
+    return answer.get("status") if isinstance(answer, dict) else None
 
 
 def _waited(has_ended: Callable[[], bool]) -> bool:

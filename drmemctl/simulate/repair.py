@@ -170,7 +170,7 @@ def _reasons(
         return
     for part in stuck:
         if part.leaves is Removability.NO:
-            lmbs = f"{count_of(part.run.lmbs, 'LMB')} from {part.run.drc_index:#x} on cannot leave"
+            lmbs = f"{count_of(part.run.lmbs, 'LMB')} from {part.run.drc_index:#010x} on cannot leave"
             yield f"{lmbs}: {'; '.join(part.reasons)}"
     rules = dict.fromkeys(violation.rule for violation in contradictions)
     yield from (f"{rule}: {_WHY_NOT[rule]}" for rule in rules if rule in _WHY_NOT)

@@ -232,7 +232,7 @@ class Search:
     def failure_reasons(self) -> Iterator[str]:
         """Yield why the search found no plan."""
         for lmbs in self.hopeless:
-            name = f"{count_of(lmbs.count, 'LMB')} from {lmbs.first:#x} on"
+            name = f"{count_of(lmbs.count, 'LMB')} from {lmbs.first:#010x} on"
             yield f"{name}: no plan of up to {_MOST_REQUESTS} requests about them puts them right"
         if self.shortest and not self.hopeless:
             yield f"no plan of up to {_MOST_REQUESTS} requests leads there"

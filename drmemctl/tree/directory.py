@@ -35,7 +35,7 @@ def read_directory_at(path: str, source: str) -> tuple[Tree, str]:
         raise InputError(
             "no device tree in the directory",
             source=source,
-            hint="name a copy of /proc/device-tree, or a directory that holds one",
+            hint="name a file in it, a copy of /proc/device-tree, or a directory that holds one",
         )
 
     def read(root: TreeRoot) -> Tree:

@@ -154,7 +154,7 @@ def test_a_crash_kernel_gets_low_memory_on_the_node_of_an_lmb() -> None:
     """In this run blocks 0 and 1 came up on node 1, which is that of the LMB at 0x40000000."""
     first, second = messages(fixture("captures/7.2-kdump"), "DRM064")
     assert (
-        "counter 0 for the LMB at 0x040000000 (DRC 0x80000004), but its first range is 0x000000000 with 0x10000000"
+        "counter 0 for the LMB at 0x040000000 (DRC 0x80000004), but its first range is 0x000000000 with 256 MiB"
         in first
     )
     assert "comes up on the node of this LMB" in first
@@ -224,3 +224,15 @@ def test_ten_thousand_memory_nodes() -> None:
     many = tuple(memory(0x100000000 + n * LMB, 2 * LMB) for n in range(10_000))
     tree = replace(tree, root=replace(tree.root, children=(*tree.root.children, *many)))
     assert messages(tree, "DRM062")[-1].startswith("9,9")
+
+
+def test_whole_trees_are_judged_alike_whatever_holds_them() -> None:
+    bare = with_prop(fixture(PLUGGED), "/", "#size-cells", None)
+    for path in ("/memory@0", "/memory@20000000"):
+        bare = without_node(bare, path)
+    judged = {
+        kind: {"DRM013", "DRM063"} & {item.rule for item in findings(replace(bare, kind=kind))}
+        for kind in ("fdt", "directory", "archive", "dts")
+    }
+    assert judged.pop("dts") == set(), "a part may be missing"
+    assert list(judged.values()) == [{"DRM013", "DRM063"}] * 3

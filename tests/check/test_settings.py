@@ -63,7 +63,7 @@ def test_what_is_not_set_is_left_to_others() -> None:
         ),
         ("jobs = 0", "jobs: this is no number from 1 on"),
         ("jobs = true", "jobs: this is no number from 1 on"),
-        ("fail-on = 'bad'", "fail-on: this is none of error, warning, info, never"),
+        ("fail-on = 'bad'", "fail-on: 'bad' is none of error, warning, info, never"),
         ("kernel = 6.12", 'kernel: this is no text such as "6.12"'),
         ("kernel = 'new'", "kernel: no kernel 'new'; write e.g. 6.1 or latest"),
         ("select = 3", "select: this is no list of texts"),

@@ -549,6 +549,10 @@ class TestGates:
             path = tmp_path / f"{option}.json"
             check(option, "--format", "json", "-o", path, *self.TREES)
             assert json.loads(path.read_text())["findings"] == self.findings()
+        for output in ((), ("-o", "-")):
+            outcome = check("--statistics", "--format", "json", *output, *self.TREES)
+            assert (outcome.code, outcome.out) == (2, "")
+            assert "--statistics prints a table" in outcome.err
 
     def test_statistics_count_what_json_lists(self) -> None:
         counted: dict[str, tuple[int, set[str]]] = {}

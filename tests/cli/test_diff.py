@@ -275,9 +275,6 @@ def test_no_name_of_a_tree_reaches_the_terminal(
     changed = hostile(tree).with_property("/rtas", "x\x1b[2J", b"\x1b[2Jx\0")
     trees = {"old": changed, "new": tree} if turned else {"old": tree, "new": changed}
     monkeypatch.setattr(
-        "drmemctl.cli.common.open_tree", lambda source: replace(trees[source], source="\x1b[1m" + source)
-    )
-    monkeypatch.setattr(
         "drmemctl.cli.diff.open_tree", lambda source: replace(trees[source], source="\x1b[1m" + source)
     )
     outcome = run("diff", "old", "new", "--all", "--format", format)
@@ -294,6 +291,10 @@ def test_on_a_narrow_terminal_a_column_in_which_something_changes_is_kept() -> N
     row = next(line for line in shown.splitlines() if line.startswith("0x20000000-0x3fffffff"))
     assert row.split() == ["0x20000000-0x3fffffff", "2", "0x80000002-0x80000003", "1", "->", "0", "1", "assigned"]
     assert "no room for: size, domains" in shown
+    before, after = (FIXTURES / "tutorial" / f"lpar7-{name}.tar.xz" for name in ("before", "after"))
+    shown = on_terminal("diff", before, after, COLUMNS="80", NO_COLOR="1", PAGER="cat").decode()
+    row = next(line for line in shown.splitlines() if line.startswith("0x40000000-0x5fffffff"))
+    assert " 1 -> 0 " in row
 
 
 def test_colours_on_a_terminal_only(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_flush_that_took_back_what_was_written_from_outside_is_named_with_its_
     ((undone,), (came,)) = newest["undone"], newest["requested"]
     assert (undone["old"]["flags"], undone["new"]["flags"], undone["new"]["base"]) == (8, 0, 0x80000000)
     assert (came["new"]["base"], came["new"]["count"]) == (0x50000000, 2)
-    assert "80000004 has aa_index 0x0, 0x1 in the array" in update["reason"]
+    assert "LMB 0x80000004 has aa_index 0, 1 in the array" in update["reason"]
     text = run("history", dump(WRITTEN_BACK)).out
     assert "took back what 2 said of 1 LMB at 0x80000000 (DRC 0x80000008): flags 0x8 are 0x0 again" in text
     assert "at [   21.224363]" in text

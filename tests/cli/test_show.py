@@ -164,6 +164,10 @@ def test_bars_are_in_proportion() -> None:
     lines = run("show", fixture("trees/numa4-form1-dist")).out.splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("node ")) + 1
     assert [line.count("#") for line in lines[start : start + 4]] == [15, 15, 30, 30]
+    lines = run("show", fixture("captures/7.2-kdump")).out.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("memory@ "))
+    # Of 448 MiB, 1 GiB and 6 GiB, and nothing for what is reserved, which is in memory@ or nowhere.
+    assert [line.count("#") for line in lines[start : start + 4]] == [2, 4, 24, 0]
 
 
 def test_piped_output_is_plain_and_does_not_depend_on_the_terminal() -> None:

@@ -431,7 +431,10 @@ class TestPrompt:
 
     def test_a_wrong_line_is_pointed_at_and_nothing_ends(self) -> None:
         done = process(
-            "simulate", TREE, "--interactive", stdin=b"plug x\nlpm /nonexistent\nundo\nshow\nquit\nreboot\n"
+            "simulate",
+            TREE,
+            "--interactive",
+            stdin=b"plug x\nlpm /nonexistent\nundo\nshow\nquit\nreboot\n",
         )
         out = done.stdout.decode()
         assert "  plug x\n       ^\nexpected a DRC index" in out
@@ -439,6 +442,10 @@ class TestPrompt:
         assert "nothing to undo\n" in out
         assert "reboot" not in out
         assert done.returncode == 0
+
+    def test_a_word_that_is_no_step_names_what_else_there_is(self) -> None:
+        out = process("simulate", TREE, "-i", stdin=b"plig 4\n").stdout.decode()
+        assert "\ndid you mean plug or unplug?\nor show, steps, undo or quit; `help` tells more\n" in out
 
     def test_show_tells_how_things_are_now(self) -> None:
         out = process("simulate", TREE, "-i", stdin=f"{PLUG}\nshow\nshow lmb\nhelp\n".encode()).stdout.decode()

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from drmemctl.check.finding import Finding, Severity
 from drmemctl.compare.lmbs import LmbChange
 from drmemctl.compare.watching import BlockChange, FindingChange, changes_between, look
 from tests.cli.running import COMMAND, environment, on_terminal, run
@@ -36,6 +38,18 @@ def test_the_changes_of_recorded_steps(tmp_path: Path) -> None:
         }
         assert told == added
     assert list(changes_between(looks[0], looks[0])) == []
+
+
+def test_a_finding_is_told_when_it_comes_and_when_it_goes(tmp_path: Path) -> None:
+    look_at_end = look(str(make_root(tmp_path, NAME, states(NAME)[-1])))
+    first, second, third = (
+        Finding(f"DRM00{number}", Severity.ERROR, "", "", fingerprint=str(number)) for number in range(1, 4)
+    )
+    old, new = (replace(look_at_end, findings=findings) for findings in ((first, second), (second, third)))
+    assert list(changes_between(old, new)) == [
+        FindingChange(third, is_new=True),
+        FindingChange(first, is_new=False),
+    ]
 
 
 def test_ndjson(tmp_path: Path) -> None:

@@ -110,6 +110,12 @@ def test_lmb_sizes_and_lookup_arrays_are_those_of_show_and_assoc(asked: Asked) -
     assert answered == lookup
 
 
+def test_a_partition_that_is_not_there_is_told(asked: Asked) -> None:
+    outcome = run("fleet", "ask", asked.dataset, "drift", "lpar99", "--format", "csv")
+    assert outcome.code == 0
+    assert "no input is of a partition 'lpar99'" in outcome.err
+
+
 def test_drift_follows_the_captures_of_a_partition(asked: Asked) -> None:
     assigned, runs = [], []
     for capture in asked.partition:

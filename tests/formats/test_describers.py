@@ -79,7 +79,7 @@ USABLE = "00000000 00000002 0000000040001000 00001000 0000000040008000 00002000"
             [
                 (0, 4, "LMBs", 2, "2"),
                 (4, 24, "[0]", None, "0x10000000, DRC 0x80000001, aa_index 3, flags 0x88 (assigned reserved)"),
-                (28, 24, "[1]", None, "0x20000000, DRC 0x80000002, aa_index -1, flags 0x0 (none)"),
+                (28, 24, "[1]", None, "0x20000000, DRC 0x80000002, aa_index unset, flags 0x0 (none)"),
             ],
         ),
         (
@@ -93,7 +93,7 @@ USABLE = "00000000 00000002 0000000040001000 00001000 0000000040008000 00002000"
                     24,
                     "[1]",
                     None,
-                    "4,096 LMBs from 0x20000000, DRC 0x80000002, aa_index -1, flags 0x20 (drc-invalid)",
+                    "4,096 LMBs from 0x20000000, DRC 0x80000002, aa_index unset, flags 0x20 (drc-invalid)",
                 ),
             ],
         ),

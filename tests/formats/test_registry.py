@@ -43,7 +43,7 @@ def test_an_lmb_in_a_line() -> None:
     data = unhex("00000001 0000000010000000 80000001 00000000 ffffffff 00000000")
     assert texts(describe(DRMEM, "ibm,dynamic-memory", data)) == [
         "LMBs: 1",
-        "[0]: 0x10000000, DRC 0x80000001, aa_index -1, flags 0x0 (none)",
+        "[0]: 0x10000000, DRC 0x80000001, aa_index unset, flags 0x0 (none)",
     ]
 
 

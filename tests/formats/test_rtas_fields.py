@@ -61,7 +61,7 @@ def test_lists_that_are_cut() -> None:
     assert rows(UpdateNodes.decode(bytes(16) + words(0x03000002, 1, 2, 3)))[2:] == [
         (16, 4, "operation[0]", 0x03000002, "add, 2 nodes"),
         (20, 4, "operation[0].parent[0]", 1, "0x1"),
-        (24, 4, "operation[0].drc_index[0]", 2, "0x2"),
+        (24, 4, "operation[0].drc_index[0]", 2, "0x00000002"),
         (28, 4, "operation[0].cut", 3, "half a pair"),
     ]
     assert rows(UpdateNodes.decode(bytes(16) + words(0x09000001, 1, 0)))[2:] == [

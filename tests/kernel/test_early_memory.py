@@ -23,7 +23,7 @@ def test_an_lmb_whose_aa_index_is_said_to_be_invalid_has_no_node() -> None:
     base = tree(lmbs(2, 1, 1, 8 | AI_INVALID), lmbs(3, 1, 1, 8))
     assert dict(boot(base, profile("5.2"))[0].blocks) == {0: 0, 1: 0, 2: 0, 3: 1}
     state, (fault,) = boot(base, profile("6.1"))
-    message = f"LMB {DRC + 2:#x} is assigned, but aa_index 0x1 leads to no node: node -1"
+    message = f"LMB {DRC + 2:#x} is assigned, but aa_index 1 leads to no node: node -1"
     assert (fault.message, fault.property) == (message, LOOKUP_ARRAYS)
     assert state.dead == "oops at boot"
 

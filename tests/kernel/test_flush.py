@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import struct
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.task import run
 from drmemctl.kernel.trace import Trace
 from drmemctl.kernel.tree_edit import detached
+from drmemctl.model import v1_encoding
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
 from drmemctl.simulate.simulation import Simulation
@@ -149,13 +151,14 @@ RUNS = st.lists(
 )
 
 
-@given(RUNS)
-def test_v1_against_a_plain_encoder(runs: list[tuple[int, int, int, int, int]]) -> None:
+@given(RUNS, st.sampled_from([2, 3, v1_encoding._AT_ONCE]))
+def test_v1_against_a_plain_encoder(runs: list[tuple[int, int, int, int, int]], at_once: int) -> None:
     table = LmbTable.of((Run(base * LMB, n, DRC + drc, aa, flags) for n, base, drc, aa, flags in runs), LMB)
     plain = struct.pack(">I", table.n_lmbs)
     for lmb in table.lmbs(1000):
         plain += struct.pack(">QIIII", lmb.base, lmb.drc_index, 0, lmb.aa_index, lmb.flags)
-    assert encode_v1(table) == plain
+    with patch.object(v1_encoding, "_AT_ONCE", at_once):
+        assert encode_v1(table) == plain
 
 
 @pytest.mark.parametrize("base", [0xFFFFFFFFF0000000, 0])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from drmemctl.formats.memory_reg import MemoryRange
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.boot_memory import BootMemory
+from drmemctl.model.boot_memory import BootMemory, memory_nodes
 from drmemctl.tree.node import Node
 from tests.cases import each
 from tests.conftest import Tool, fixture_trees, tree_name
@@ -56,6 +56,9 @@ def test_other_device_types_and_disabled_nodes_are_no_memory() -> None:
     typeless = node("memory@0", reg=pairs(0, GIB))
     found = boot(typeless, memory(GIB, GIB, status=b"disabled\0"), memory(2 * GIB, GIB, status=b"okay\0"))
     assert [(one.path, one.size) for one in found.nodes] == [("/memory@40000000", 0), ("/memory@80000000", GIB)]
+    tree = partition(typeless)
+    (untyped,) = memory_nodes(tree, Associativity.from_tree(tree), [])
+    assert (untyped.reg, untyped.ranges) == ((MemoryRange(0, GIB),), ())
 
 
 def test_hotpluggable_counts_by_being_there() -> None:

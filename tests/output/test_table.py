@@ -115,9 +115,21 @@ def test_columns_give_way_in_their_order(width: int, titles: str, capsys: pytest
 
 
 def test_prose_is_cut_at_last_and_an_address_never(capsys: pytest.CaptureFixture[str]) -> None:
+    address = "0x" + "0" * 30
+    for text, shown_lines in (
+        ("prose-of-19-letters", [f"{address}  prose-of-19-let…"]),
+        ("prose of 19 letters", [f"{address}  prose of 19", " " * 34 + "letters"]),
+    ):
+        show_table(Screen(terminal=True, width=50), WIDE, iter([(address, "2 GiB", "17", text)]))
+        assert capsys.readouterr().out.splitlines()[1 : 1 + len(shown_lines)] == shown_lines
+
+
+@pytest.mark.parametrize("width", [80, 50, 45, 20])
+def test_of_columns_that_were_asked_for_nothing_is_cut(width: int, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [("0x" + "0" * 30, "2 GiB", "17", "prose of 19 letters")]
-    show_table(Screen(terminal=True, width=50), WIDE, iter(rows))
-    assert capsys.readouterr().out.splitlines()[1] == "0x" + "0" * 30 + "  prose of 19 let…"
+    choice = TableChoice(("address", "words"))
+    show_table(Screen(terminal=True, width=width), WIDE, iter(rows), choice=choice)
+    assert " ".join(capsys.readouterr().out.split()) == f"address words {rows[0][0]} prose of 19 letters"
 
 
 def test_a_last_column_of_prose_goes_on_below_itself(capsys: pytest.CaptureFixture[str]) -> None:

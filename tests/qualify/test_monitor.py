@@ -11,7 +11,7 @@ import pytest
 from drmemctl.errors import DrmemctlError
 from drmemctl.qualify import monitor as module
 from drmemctl.qualify.monitor import GoneError, Monitor, OracleError
-from drmemctl.qualify.qtest import version_of
+from drmemctl.qualify.qtest import firmware_blob, version_of
 from tests.cases import each
 from tests.cli.running import run
 
@@ -82,6 +82,22 @@ def test_a_program_that_does_not_say_its_version_is_told(tmp_path: Path, monkeyp
         version_of(str(script(tmp_path / "slow", "exec sleep 5")))
     with pytest.raises(OracleError, match="does not say which QEMU it is"):
         version_of(str(script(tmp_path / "other", r"printf '\377 version \377'")))
+    for words in ("QEMU version", "version \u00b2", "version x.1"):
+        with pytest.raises(OracleError, match="does not say which QEMU it is"):
+            version_of(str(script(tmp_path / "odd", f"echo '{words}'")))
+    assert version_of(str(script(tmp_path / "debian", "echo 'QEMU emulator version 7.2.22 (Debian 1)'"))) == (
+        7,
+        2,
+        22,
+    )
+
+
+def test_a_program_without_a_machine_is_told_whatever_it_prints(tmp_path: Path) -> None:
+    bad = script(tmp_path / "bad", r"printf '\377bad' >&2", "exit 1")
+    with pytest.raises(OracleError, match="has no pseries machine: \N{REPLACEMENT CHARACTER}bad"):
+        firmware_blob(str(bad), (9, 0), tmp_path)
+    with pytest.raises(OracleError, match="has no pseries machine: it ended with exit code 0"):
+        firmware_blob(str(script(tmp_path / "mute", "true")), (7, 1), tmp_path)
 
 
 def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.simulate.next_kernel import handed_lmbs, next_findings, tree_handed_on
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.fdt_reader import read_fdt
+from drmemctl.tree.source import load as load_tree
 from tests.cli.running import run
 from tests.conftest import FIXTURES, blob
 from tests.kernel.cpu_trees import with_cores
@@ -21,6 +23,14 @@ from tests.kernel.partitions import lmbs, tree
 BEFORE, AFTER = (FIXTURES / "races" / f"{name}.dts" for name in ("before", "after"))
 USUAL = tree(lmbs(2, 2, 1, 8), lmbs(4, 4))
 REMOVE, ADD = "dlpar memory remove index 0x80000002", "dlpar memory add indexed-count 1 0x80000004"
+
+
+def test_a_tree_is_written_as_source_or_blob_as_its_name_says(tmp_path: Path) -> None:
+    source, written = tmp_path / "next.dts", tmp_path / "next.dtb"
+    for out in (source, written):
+        assert run("kexec", BEFORE, "--load", "file", "-o", out).code == 0
+    assert source.read_bytes().startswith(b"/dts-v1/;")
+    assert load_tree(source).root == load_tree(written).root
 
 
 @pytest.mark.parametrize(

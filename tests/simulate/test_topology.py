@@ -98,7 +98,7 @@ def test_the_same_places_under_other_numbers_are_lost_by_number() -> None:
     simulation = done(["lpm renumbered", ANY])
     [lost] = [one for one in simulation.findings if one.rule == "DRM088"]
     assert lost.message == (
-        "2 LMBs lead to <0> (node 0) by aa_index 0x1, the hypervisor has them at <1> (node 1), "
+        "2 LMBs lead to <0> (node 0) by aa_index 1, the hypervisor has them at <1> (node 1), "
         f"first 0x20000000 (DRC 0x80000002): drmem_update_dt_v2 wrote that in {ANY!r}"
     )
     assert (lost.path, lost.property, lost.when, lost.severity) == (NODE, V2, "now", "error")

@@ -18,6 +18,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, UsableRecord, decode_usable_memory
 from drmemctl.model.run import Run
+from drmemctl.wording import size_text
 
 
 class CountedLmb(NamedTuple):
@@ -128,7 +129,7 @@ def _outside(subject: Subject, items: Iterable[CountedLmb], size: int) -> Iterat
         part = item.record.ranges[0]
         message = (
             f"Linux takes counter {item.number} for the LMB at {place(subject, item.lmb)}, but its first range"
-            f" is {subject.address(part.base)} with {part.size:#x} bytes: that memory comes up on the node of this"
-            " LMB"
+            f" is {subject.address(part.base)} with {size_text(part.size)}: that memory comes up on the node of"
+            " this LMB"
         )
         yield Violation(message, NODE, DRCONF_USABLE_MEMORY, item.record.offset, (item.lmb,))

@@ -19,6 +19,7 @@ from drmemctl.model.boot_memory import MemoryNode
 from drmemctl.model.intervals import shared
 from drmemctl.model.platform import shows_absence
 from drmemctl.model.run import is_assigned
+from drmemctl.wording import size_text
 
 _QEMU_OFFSET = 1 << 59
 """How far too high QEMU since 4.0 puts the memory node that configure-connector gives for an LMB."""
@@ -185,7 +186,7 @@ def _judge_node(subject: Subject, node: MemoryNode) -> Iterator[Violation]:
             real = part.base - _QEMU_OFFSET
             hint = f" (QEMU means {real:#x})" if 0 <= real < limit else ""
             end = f"2^{limit.bit_length() - 1}"
-            message = f"{part.base:#x} with {part.size:#x} bytes ends beyond {end}{hint}: Linux skips it"
+            message = f"{part.base:#x} with {size_text(part.size)} ends beyond {end}{hint}: Linux skips it"
             yield Violation(message, node.path, REG)
 
 
@@ -222,5 +223,5 @@ def uneven_memory_nodes(subject: Subject) -> Iterator[Violation]:
     for node in taken_nodes(subject):
         for part in node.reg:
             if part.base % size or part.size % size:
-                message = f"{part.base:#x} with {part.size:#x} bytes is no whole number of blocks"
+                message = f"{part.base:#x} with {size_text(part.size)} is no whole number of blocks"
                 yield Violation(message, node.path, REG)

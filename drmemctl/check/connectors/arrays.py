@@ -45,7 +45,7 @@ def repeated_indexes(subject: Subject) -> Iterator[Violation]:
         number = len(cells) - listing.in_arrays.size
         if number:
             repeated = (index for index, following in pairwise(sorted(cells)) if index == following)
-            shown = [f"{index:#x}" for index in islice(repeated, 5)]
+            shown = [f"{index:#010x}" for index in islice(repeated, 5)]
             message = f"{number:,} of {len(cells):,} DRC indexes are listed before: {listed(shown, number)}"
             yield Violation(message, listing.path, INDEXES)
 

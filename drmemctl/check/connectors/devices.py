@@ -60,7 +60,9 @@ def unlisted_devices(subject: Subject) -> Iterator[Violation]:
         data = whole(device.node, MY_DRC_INDEX)
         index = None if data is None else read_cells(data, 0, 1)
         if index is not None and index not in listing.all:
-            message = f"DRC index {index:#x} is not among the connectors of {listing.path}: it cannot be removed"
+            message = (
+                f"DRC index {index:#010x} is not among the connectors of {listing.path}: it cannot be removed"
+            )
             yield Violation(message, device.path, MY_DRC_INDEX)
 
 

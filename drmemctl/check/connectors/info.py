@@ -111,9 +111,9 @@ def _faults(info: DrcInfo) -> Iterator[tuple[DrcInfoEntry, str]]:
     sound = []
     for entry in info.entries:
         if entry.n_sequential > 1 and not entry.increment:
-            yield entry, f"{entry.n_sequential:,} connectors, all of DRC index {entry.index_start:#x}"
+            yield entry, f"{entry.n_sequential:,} connectors, all of DRC index {entry.index_start:#010x}"
         elif entry.n_sequential and _last(entry) >= _INDEXES:
-            message = f"{entry.n_sequential:,} connectors from {entry.index_start:#x} on pass 0xffffffff"
+            message = f"{entry.n_sequential:,} connectors from {entry.index_start:#010x} on pass 0xffffffff"
             yield entry, f"{message}: Linux finds none of them"
         elif entry.n_sequential:
             sound.append(entry)
@@ -125,10 +125,8 @@ def _overlaps(entries: list[DrcInfoEntry]) -> Iterator[tuple[DrcInfoEntry, str]]
     farthest: DrcInfoEntry | None = None
     for entry in entries:
         if farthest is not None and _shares(farthest, entry):
-            message = (
-                f"from {entry.index_start:#x} on the same DRC indexes as those from {farthest.index_start:#x} on"
-            )
-            yield entry, message
+            from_where = f"from {entry.index_start:#010x} on"
+            yield entry, f"{from_where} the same DRC indexes as those from {farthest.index_start:#010x} on"
         if farthest is None or _last(entry) > _last(farthest):
             farthest = entry
 

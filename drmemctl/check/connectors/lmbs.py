@@ -208,7 +208,7 @@ def odd_names(subject: Subject) -> Iterator[Violation]:
     if number:
         pairs = zip(indexes, names, strict=True)
         odd = ((index, name) for index, name in pairs if usual is None or _shift(index, name) != usual)
-        shown = [f"{to_text(name)!r} for {index:#x}" for index, name in islice(odd, 5)]
+        shown = [f"{to_text(name)!r} for {index:#010x}" for index, name in islice(odd, 5)]
         prop = NAMES if root.arrays is not None else DRC_INFO_PROPERTY
         yield Violation(f"{number:,} of {shifts.total():,} LMB names are odd: {listed(shown, number)}", "/", prop)
 

@@ -243,4 +243,4 @@ def free_with_aa_index(subject: Subject) -> Iterator[Violation]:
         subject, of_kind(subject, lambda aa_index, flags: not flags & ASSIGNED and aa_index != AA_UNSET)
     )
     if lmbs:
-        yield lmbs.violation(f"{lmbs.are} free but with an aa_index, {lmbs.runs[0].aa_index:#x} at {lmbs.first}")
+        yield lmbs.violation(f"{lmbs.are} free but with an aa_index, {lmbs.runs[0].aa_index} at {lmbs.first}")

@@ -10,7 +10,7 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.cells import FLAGS_MASK, PRESERVATION_TIME, decode_flags_mask, decode_preservation_time
-from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
+from drmemctl.formats.dynamic_memory import NODE, V1, V2, decode_entries
 from drmemctl.model.drmem import LmbTable
 
 
@@ -124,13 +124,15 @@ def idle_bytes(subject: Subject) -> Iterator[Violation]:
             if not defect.code.endswith("-cut"):
                 yield Violation(f"{defect.message}; no reader uses that", NODE, name, defect.offset)
     if subject.has_lmbs and subject.entries.property == V2:
-        yield from limited(_empty_sets(subject.entries), "sets")
+        yield from limited(_empty_sets(subject), "sets")
 
 
-def _empty_sets(entries: Entries) -> Iterator[Violation]:
+def _empty_sets(subject: Subject) -> Iterator[Violation]:
+    entries = subject.entries
     if 0 not in entries.columns(0, entries.present).lmbs:
         return
     for index, (base, lmbs, drc_index, *_) in enumerate(entries):
         if lmbs == 0:
-            message = f"the set at {base:#x} (DRC {drc_index:#x}) has no LMBs; no reader uses that"
+            place = f"{subject.address(base)} (DRC {drc_index:#010x})"
+            message = f"the set at {place} has no LMBs; no reader uses that"
             yield Violation(message, NODE, entries.property, entries.offset(index))

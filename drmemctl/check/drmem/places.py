@@ -198,9 +198,9 @@ def duplicate_drc_indexes(subject: Subject) -> Iterator[Violation]:
     def pair(owners: tuple[int, int]) -> Violation:
         first, second = (subject.runs[owner] for owner in owners)
         n = min(first.drc_index + first.lmbs, second.drc_index + second.lmbs) - second.drc_index
-        several = f"{n:,} DRC indexes from {second.drc_index:#x} on are"
+        several = f"{n:,} DRC indexes from {second.drc_index:#010x} on are"
         message = (
-            f"{several if n > 1 else f'DRC {second.drc_index:#x} is'} in the runs at"
+            f"{several if n > 1 else f'DRC {second.drc_index:#010x} is'} in the runs at"
             f" {subject.address(first.base)} and {subject.address(second.base)}: a request by index acts on the"
             " wrong LMB"
         )

@@ -14,7 +14,7 @@ from drmemctl.check.tables import in_both_by_drc_index
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.cells import ADDRESS_CELLS, LMB_SIZE, SIZE_CELLS
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
-from drmemctl.formats.dynamic_memory import AA_UNSET
+from drmemctl.formats.dynamic_memory import aa_text
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.kernel.choice import kernel_for
@@ -92,8 +92,7 @@ def _unchanged(table: LmbTable, present: LmbTable) -> LmbTable:
 
 def _change(update: Run, run: Run) -> str:
     if update.aa_index != run.aa_index:
-        indexes = ["none" if index == AA_UNSET else f"{index:#x}" for index in (run.aa_index, update.aa_index)]
-        return f"aa_index {indexes[0]} where it was made {indexes[1]}"
+        return f"aa_index {aa_text(run.aa_index)} where it was made {aa_text(update.aa_index)}"
     states = state_of(run.flags), state_of(update.flags)
     if states[0] != states[1]:
         return f"state {states[0]} where it was made {states[1]}"

@@ -91,7 +91,7 @@ def live_nodes(subject: Subject) -> Iterator[Violation]:
     total = score(misplaced.total(), owned.total())
     for violation in violations:
         node = nodes.of(violation.lmbs[0])
-        of_node = f"node {node} {score(misplaced[node], owned[node])}"
+        of_node = f"node {node}: {score(misplaced[node], owned[node])} (of 100)"
         yield violation._replace(message=f"{violation.message}; NUMA score {total}, {of_node}")
 
 

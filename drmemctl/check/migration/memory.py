@@ -10,6 +10,7 @@ from drmemctl.check.memory_nodes import taken_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.memory_reg import REG
+from drmemctl.wording import size_text
 
 
 @rule(
@@ -48,7 +49,8 @@ def changed_boot_memory(subject: Subject) -> Iterator[Violation]:
             yield Violation("was there before and is gone: Linux loses that memory", path)
         elif after[path] != ranges:
             old, new = (sum(part.size for part in parts) for parts in (ranges, after[path]))
-            message = f"{old:#x} bytes of memory before, {new:#x} now, or elsewhere: Linux goes on with what was"
+            sizes = f"{size_text(old)} of memory before, {size_text(new)} now"
+            message = f"{sizes}, or elsewhere: Linux goes on with what was"
             yield Violation(message, path, REG)
     for path in (path for path in after if path not in before):
         yield Violation("is new: a migration brings no boot memory", path)

@@ -13,7 +13,7 @@ from drmemctl.check.select import AffectedLmbs, LmbsByReason
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import by_drc_index, in_both_by_drc_index
 from drmemctl.formats.cells import LMB_SIZE
-from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, NODE, RESERVED, V2
+from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, NODE, RESERVED, V2, aa_text
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run, state_of
 
@@ -131,7 +131,7 @@ def pending_flush(subject: Subject) -> Iterator[Violation]:
     reasons = LmbsByReason[str](subject)
     for live, shown in in_both_by_drc_index(array, subject.table):
         if live.aa_index != shown.aa_index:
-            reasons.add(f"aa_index {shown.aa_index:#x} where the array has {live.aa_index:#x}", shown)
+            reasons.add(f"aa_index {aa_text(shown.aa_index)} where the array has {aa_text(live.aa_index)}", shown)
         elif (live.flags ^ shown.flags) & ~(_STATE | KERNEL_TOUCHED):
             reasons.add(f"flags {shown.flags:#x} where the array has {live.flags:#x}", shown)
     yield from reasons.violations(

@@ -12,6 +12,7 @@ from drmemctl.check.rule import rule
 from drmemctl.check.select import AffectedLmbs, LmbsByReason
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import part_of_drc, spans_of_drc_indexes
+from drmemctl.formats.dynamic_memory import aa_text
 from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
@@ -135,8 +136,8 @@ def _message(lost: LostPlacement, lmbs: AffectedLmbs, associativity: Associativi
     row = "nowhere" if lost.row is None else f"to {_place(lost.row, associativity)}"
     delivered = _place(lost.domains, associativity)
     return (
-        f"{lmbs.number} {leads} {row} by aa_index {lost.aa_index:#x}, the hypervisor {has} at {delivered}, first"
-        f" {lmbs.first}"
+        f"{lmbs.number} {leads} {row} by aa_index {aa_text(lost.aa_index)}, the hypervisor {has} at {delivered},"
+        f" first {lmbs.first}"
     )
 
 

@@ -48,7 +48,7 @@ def lost_unplugs(subject: Subject) -> Iterator[Violation]:
     for unplug in subject.running.unplugs or ():
         waiting = sum(part.count for part in unplug.waiting)
         if waiting and unplug.pending is None:
-            first = f"{unplug.waiting[0].first:#x}"
+            first = f"{unplug.waiting[0].first:#010x}"
             yield Violation(
                 f"{count_of(waiting, 'LMB')} of {unplug.name}, first {first}, should be given back, and QEMU has "
                 "forgotten it: it aborts if the guest keeps one"

@@ -65,7 +65,9 @@ class TreeLabels(Labels):
         if drc_index in self._connectors:
             return self._connectors[drc_index]
         index = None if self.table is None else self.table.index_of_drc(drc_index)
-        return "" if index is None or self.table is None else f"LMB at {self.table.lmb(index).base:#x}"
+        if index is None or self.table is None:
+            return ""
+        return f"LMB at {self.table.lmb(index).base:#0{self.table.address_digits + len('0x')}x}"
 
 
 class RtasStream:

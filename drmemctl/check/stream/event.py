@@ -128,4 +128,4 @@ def _request_faults(request: Hotplug, stream: RtasStream) -> _Faults:
             yield f"a count of {request.count:,}, and the tree has {table.n_lmbs:,} LMBs: EINVAL", 12
     index = request.index or 0
     if request.id_type in (BY_INDEX, BY_INDEXED_COUNT) and table is not None and table.index_of_drc(index) is None:
-        yield f"no LMB of the tree has DRC index {index:#x}: EINVAL", 12 + 4 * (request.count is not None)
+        yield f"no LMB of the tree has DRC index {index:#010x}: EINVAL", 12 + 4 * (request.count is not None)

@@ -123,7 +123,7 @@ def lost_place(stream: RtasStream) -> Iterator[Violation]:
             misread = "the end of the list"
         else:
             misread = f"operation {node.drc_index >> 24:#04x} with {node.drc_index & COUNT_MASK:,} operands"
-        message = f"the parent {node.phandle:#x} {node.missing}: since 5.11 the DRC index {node.drc_index:#x}"
+        message = f"the parent {node.phandle:#x} {node.missing}: since 5.11 the DRC index {node.drc_index:#010x}"
         yield Violation(f"{message} is taken for {misread}", offset=node.offset, answer=node.number)
 
 
@@ -176,5 +176,5 @@ def no_node(stream: RtasStream) -> Iterator[Violation]:
             yield Violation(message, offset=node.offset, answer=node.number)
         path = stream.labels.path(node.drc_index) if stream.labels is not None and node.drc_index else ""
         if path:
-            message = f"the DRC index {node.drc_index:#x} is also the phandle of {path}"
+            message = f"the DRC index {node.drc_index:#010x} is also the phandle of {path}"
             yield Violation(message, offset=node.offset + 4, answer=node.number)

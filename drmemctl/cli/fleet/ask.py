@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.fleet.extra import check_extra
 from drmemctl.cli.table_options import TableCommand
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 
 _EXAMPLE = """
 \b
@@ -59,7 +59,7 @@ def command(
     Without a question it lists those that have a name.
     """
     check_extra()
-    from drmemctl.fleet.questions import QUESTIONS, is_name
+    from drmemctl.fleet.questions import INPUTS_OF, QUESTIONS, is_name
     from drmemctl.output.fleet_ask import show_answer, show_questions, show_sql
 
     named = QUESTIONS.get(question or "")
@@ -81,6 +81,8 @@ def command(
     with fleet(dataset) as views:
         if named is not None:
             check_asked_of(named, views.work, dataset)
+        if partition is not None and not any(views.ask(INPUTS_OF.sql(partition)).rows):
+            say(f"{dataset}: no input is of a partition {partition!r}; the view partitions has their names")
         show_answer(screen, views.ask(sql), format, named and named.name, sql)
 
 

@@ -16,7 +16,7 @@ from drmemctl.cli.fleet.options import (
     output_option,
     workers_options,
 )
-from drmemctl.cli.option import RenamedOption
+from drmemctl.cli.option import RenamedOption, Seconds
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ you trust, and whose network you trust where it is not tls://. Its workers have 
     cls=RenamedOption,
     former=("--time-limit",),
     metavar="SECONDS",
-    type=click.FloatRange(0.1),
+    type=Seconds(0.1),
     default=300,
     show_default=True,
     help="Give an input up that takes longer.",

@@ -92,4 +92,8 @@ def _pairs(dataset: str, partition: str | None) -> list[Pair]:
     from drmemctl.fleet.work import CHECK
 
     with fleet(dataset, (CHECK,)) as views:
-        return pairs_of(views, partition)
+        pairs = pairs_of(views, partition)
+    if not pairs:
+        whose = "no partition has" if partition is None else f"there is no partition {partition!r} with"
+        say(f"{dataset}: nothing to compare: {whose} two captures; the view partitions has their names")
+    return pairs

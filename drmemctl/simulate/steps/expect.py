@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from drmemctl.formats.dynamic_memory import aa_text
 from drmemctl.kernel.errno import is_errno_name
 from drmemctl.simulate.findings import PartitionJudge
 from drmemctl.simulate.partition import Partition, Step, StepResult
@@ -87,8 +88,8 @@ class Expect(Step):
         index = kernel.table.index_of_drc(self.drc_index)
         match self.kind:
             case "aa":
-                actual = "not in the array" if index is None else f"{kernel.table.lmb(index).aa_index:#x}"
-                return f"{self.number:#x}", actual
+                actual = "not in the array" if index is None else f"aa {aa_text(kernel.table.lmb(index).aa_index)}"
+                return f"aa {aa_text(self.number)}", actual
             case "node":
                 base = None if index is None else kernel.table.lmb(index).base
                 node = None if base is None else kernel.blocks.node_of(kernel.block_of(base))
