@@ -141,6 +141,7 @@ STEP = {
 def test_a_record_is_made_of_what_the_guest_kept() -> None:
     stuck = (
         b"[  1.0] page:1 index:0x2 pfn:0x4000\n[  1.1] pseries-hotplug-mem: Attempting to hot-remove 1 LMB(s)\n"
+        b"[  1.2] Built 2 zonelists, mobility grouping on.  Total pages: 876185\n"
     )
     old = {**record(LPM), "steps": [{"step": "dlpar memory remove count 1"}]}
     new, fdt = record_of(old, kept(**{**BOOT, **STEP, "1__dmesg": stuck}))
