@@ -82,7 +82,7 @@ def file_name(name: str, value: Any) -> str:
     if not isinstance(value, str | os.PathLike):
         raise wrong_type(name, "a str or a Path", value)
     decoded = os.fsdecode(value)
-    if "\0" in decoded:
+    if b"\0" in _encoded(name, decoded):
         raise ValueError(f"{name} cannot hold a NUL")
     return decoded
 
@@ -91,7 +91,22 @@ def input_or_bytes(name: str, value: Any) -> Any:
     """Hold an argument to the name of an input, or its content."""
     if not isinstance(value, str | os.PathLike | bytes | bytearray | memoryview):
         raise wrong_type(name, "a str, a Path or bytes", value)
+    if isinstance(value, str):
+        _encoded(name, value)
     return value
+
+
+def _encoded(name: str, value: str) -> bytes:
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} has a surrogate that stands for no byte") from error
+
+
+def _of_bytes(name: str, value: Any) -> str:
+    """Hold an argument to text that a kernel gets as bytes."""
+    _encoded(name, text(name, value))
+    return str(value)
 
 
 LONGEST_SECONDS = 1e9
@@ -137,7 +152,7 @@ def _steps(name: str, value: Any) -> str | tuple[Any, ...]:
 
 def _bytes(name: str, value: Any) -> bytes:
     if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape")
+        return _encoded(name, value)
     if not isinstance(value, bytes | bytearray | memoryview):
         raise wrong_type(name, "bytes or a str", value)
     return bytes(value)
@@ -186,7 +201,8 @@ _CHECKS: dict[str, Check] = {
     **dict.fromkeys(("steps", "threads"), _steps),
     **dict.fromkeys(("added", "removed", "locking", "select", "ignore"), _texts),
     **dict.fromkeys(("goal", "until", "origin", "to", "purpose", "producer", "title", "kind", "path"), text),
-    **dict.fromkeys(("hypervisor", "cmdline", "load", "name"), optional(text)),
+    **dict.fromkeys(("hypervisor", "load", "name"), optional(text)),
+    "cmdline": optional(_of_bytes),
     **dict.fromkeys(("limit", "count"), optional(whole(1))),
     **dict.fromkeys(("max_states", "jobs"), whole(1)),
     "max_seconds": optional(_seconds),

@@ -21,7 +21,7 @@ from drmemctl.fleet.outcome import OUTCOME_COLUMNS, OUTCOME_OF
 from drmemctl.fleet.storage import file_system, from_storage, local_path, reason_of
 from drmemctl.fleet.tables import ALL_TABLES, KERNELS, SCHEMA, VERSION, read
 from drmemctl.fleet.work import ALL_WORK, CHECK, Work
-from drmemctl.read_files import check_regular, open_regular
+from drmemctl.read_files import check_regular, note, open_regular
 
 _PART = re.compile(r"part-(\d{8})\.parquet")
 _UNFINISHED = ".tmp"
@@ -137,10 +137,12 @@ class Dataset:
         return open_regular(path) if self.is_local else self.fs.open(path, "rb")
 
     def check_files(self) -> None:
-        """Raise `DatasetError` where a part that counts lacks a file, or has one that readers would wait for."""
+        """Note the files of parts that count; `DatasetError` where one is missing, or keeps readers waiting."""
         for path in (path for table in self.work.tables for path in self.paths(table)):
             try:
-                check_regular(os.stat(path))  # noqa: PTH116
+                status = os.stat(path)  # noqa: PTH116
+                check_regular(status)
+                note(status)
             except OSError as error:
                 part = posixpath.join(self.work.commit, posixpath.basename(path))
                 hint = f"move {part} away; {JUDGED_AGAIN}"

@@ -18,7 +18,26 @@ TREE = drmemctl.load(FIXTURES / "captures" / "6.1-lpm.dtb.gz")
 TABLE = drmemctl.lmb(TREE)
 STEP = "dlpar memory add count 1"
 WRONG: tuple[Any, ...] = (
-    *(None, 3, -1, 0, True, 1.5, float("nan"), "", "x", "\0", "../nowhere", b"", b"x", [], [3], [None], {}, ()),
+    *(
+        None,
+        3,
+        -1,
+        0,
+        1 << 200,
+        True,
+        1.5,
+        float("nan"),
+        "",
+        "x",
+        "\0",
+        "\ud800",
+        "../nowhere",
+        b"",
+        b"x",
+        [],
+        [3],
+    ),
+    *([None], {}, ()),
     object(),
 )
 

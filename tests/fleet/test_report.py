@@ -82,3 +82,9 @@ def test_no_text_of_a_data_set_is_markup(tmp_path: Path) -> None:
 def test_what_is_no_data_set_is_an_error(tmp_path: Path) -> None:
     outcome = run("fleet", "report", tmp_path, "-o", tmp_path / "page.html")
     assert (outcome.code, outcome.err.count("\n"), (tmp_path / "page.html").exists()) == (3, 1, False)
+
+
+def test_the_page_does_not_replace_a_part_of_its_data_set(dataset: Path) -> None:
+    for part in sorted(dataset.rglob("*.parquet")):
+        outcome = run("fleet", "report", dataset, "-o", part)
+        assert (outcome.code, outcome.err) == (3, f"drmemctl: {part}: this is an input; name another file\n")
