@@ -34,7 +34,8 @@ def n_alike(job: Job, index: int, most: int = _DRC_INDEXES) -> int:
     if count == 1 or state.table.lmb_size != size or run.base % size or not _arrays_are_sound(job):
         return 1
     limit = max_physical(state.profile)
-    count = min(count, ((limit if run.base < limit else _ADDRESSES) - run.base) // size)
+    # What ends just at the limit is refused as what is beyond it is, but by another check.
+    count = min(count, ((limit - 1 if run.base < limit else _ADDRESSES) - run.base) // size)
     count = state.blocks.n_alike(run.base // size, max(1, count))
     count = state.kept.n_alike(run.base, count, size)
     count = state.listed.n_alike(run.base // size, count)

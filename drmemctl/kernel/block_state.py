@@ -3,7 +3,7 @@
 
 Source: Linux drivers/base/memory.c `state_store`, `memory_subsys_offline`; drivers/base/core.c `device_offline`,
 which returns 1 where nothing is to be done, of which `state_store` makes EINVAL; mm/memory_hotplug.c
-`offline_pages`. Read in 6.12.118, not measured.
+`offline_pages`. Read in 6.12.118; measured on 5.10, 6.1 and 7.3 (`captures/*-block-states`).
 """
 
 from __future__ import annotations

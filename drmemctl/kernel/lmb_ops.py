@@ -220,10 +220,11 @@ def _check_listed(job: Job, block: int, node: int) -> None:
 
 
 def _add_error(job: Job, base: int, size: int) -> int:
-    if base + size > max_physical(job.state.profile):
-        rc = _beyond_addresses(job, base, size)
-        if rc:
-            return rc
+    limit = max_physical(job.state.profile)
+    if base + size > limit and job.has(RANGE_PREVALIDATED):
+        message = f"Hotplug memory [{{base:#x}}-{{end:#x}}] exceeds maximum addressable range [0x0-{limit - 1:#x}]"
+        job.tell(message, base, 0, size)
+        return E2BIG
     if base % size:
         job.tell(_UNALIGNED.format(size=size), base, 0)
         return EINVAL
@@ -231,35 +232,27 @@ def _add_error(job: Job, base: int, size: int) -> int:
 
 
 def _mapping_error(job: Job, lmb: Lmb, base: int, size: int) -> int:
-    """Return -EFAULT where the linear mapping does not fit into the hash page table (`arch_add_memory`).
+    """Return -EFAULT where the memory cannot be mapped linearly (`arch_add_memory`).
 
-    -1 is what `pSeries_lpar_hpte_insert` makes of H_PTEG_FULL. Read, not measured.
+    `create_section_mapping` refuses what reaches vmalloc's addresses, which begin where memory of the highest
+    possible address would be mapped. In a hash page table there may be no room besides: -1 is what
+    `pSeries_lpar_hpte_insert` makes of H_PTEG_FULL. The latter was read, not measured.
     """
-    if lmb.drc_index not in job.state.unbolted:
+    limit = max_physical(job.state.profile)
+    if lmb.drc_index not in job.state.unbolted and not (job.has(ADDRESS_CHECK) and base + size >= limit):
+        if base + size > limit:
+            message = (
+                f"memory at {base:#x} is beyond {limit:#x}: its section is read behind the end of mem_section"
+            )
+            job.faults.append(Fault("over-read", message, "sparse_add_one_section", NODE))
         return 0
     mapping = "linear mapping for" if job.has(RANGE_PREVALIDATED) else "mapping for hot added memory"
-    job.tell(f"Unable to create {mapping} 0x{{base:x}}..0x{{end:x}}: -1", base, 0, size)
+    job.tell(f"Unable to create {mapping} 0x{{base:x}}..0x{{end:x}}: -1", _LINEAR_MAPPING + base, 0, size)
     return EFAULT
 
 
-def _beyond_addresses(job: Job, base: int, size: int) -> int:
-    """Refuse memory that ends beyond what can be addressed (`mhp_range_allowed`, before it `__add_pages`)."""
-    limit = max_physical(job.state.profile)
-    if job.has(RANGE_PREVALIDATED):
-        message = f"Hotplug memory [{{base:#x}}-{{end:#x}}] exceeds maximum addressable range [0x0-{limit - 1:#x}]"
-        job.tell(message, base, 0, size)
-    elif job.has(ADDRESS_CHECK):
-        # The maximum is printed with a bit too many.
-        message = (
-            "Hotplugged memory exceeds maximum addressable address, range={base:#x}-{last:#x}, "
-            f"maximum={2 * limit - 1:#x}"
-        )
-        job.tell(message, base, 0, size)
-    else:
-        message = f"memory at {base:#x} is beyond {limit:#x}: its section is read behind the end of mem_section"
-        job.faults.append(Fault("over-read", message, "sparse_add_one_section", NODE))
-        return 0
-    return E2BIG
+_LINEAR_MAPPING = 0xC000000000000000
+"""PAGE_OFFSET: the kernel prints addresses of its own, not physical ones."""
 
 
 def _log_error(job: Job, template: str, lmb: Lmb) -> None:

@@ -37,19 +37,20 @@ READ = Measured({}, {})
 MEASURED: dict[str, Measured] = {
     "drmem-array": Measured(
         {"4.19": "captures/4.19-errors", "5.0": "captures/5.0-errors", "5.4": "captures/5.4-errors",
-         "5.10": "captures/5.10-form1-1", "6.1": "captures/6.1-blanks", "7.2": "captures/7.2-bit31"},
+         "5.10": "captures/5.10-form1-1", "6.1": "captures/6.1-blanks", "7.2": "captures/7.2-bit31",
+         "7.3": "captures/7.3-block-states"},
         {"4.14": "mobility/basic-4.14"},
     ),
     "dynamic-memory-v2": Measured(
         {"4.19": "captures/4.19-errors", "5.0": "captures/5.0-errors", "5.4": "captures/5.4-errors",
          "5.10": "captures/5.10-form1-1", "6.1": "captures/6.1-blanks", "6.12": "boot/aa-out-of-range",
-         "7.2": "captures/7.2-bit31"},
+         "7.2": "captures/7.2-bit31", "7.3": "captures/7.3-block-states"},
         {"4.14": "mobility/delv2-4.14"},
     ),
     "flush-per-lmb": Measured(
         {"4.14": "captures/4.14-errors", "4.19": "mobility/adddesync-4.19"},
         {"5.0": "mobility/basic-5.0", "5.4": "mobility/adddesync-5.4", "5.10": "captures/5.10-form1-2",
-         "7.2": "captures/7.2-bit31"},
+         "6.1": "captures/6.1-odd-lmbs", "7.2": "captures/7.2-bit31", "7.3": "captures/7.3-odd-lmbs"},
     ),
     "assigned-first": Measured(
         {"4.19": "mobility/delv2-4.19"},
@@ -74,7 +75,8 @@ MEASURED: dict[str, Measured] = {
     ),
     "wrong-node-add": Measured(
         {"5.0": "captures/5.0-errors", "5.4": "captures/5.4-errors"},
-        {"5.10": "captures/5.10-form1-1", "6.1": "captures/6.1-blanks", "7.2": "captures/7.2-bit31"},
+        {"5.10": "captures/5.10-form1-1", "6.1": "captures/6.1-blanks", "7.2": "captures/7.2-bit31",
+         "7.3": "captures/7.3-block-states"},
     ),
     "reserved-not-removable": Measured(
         {"7.2": "captures/7.2-reserved-assigned"},
@@ -86,8 +88,8 @@ MEASURED: dict[str, Measured] = {
          "5.4": "captures/5.4-errors"},
     ),
     "reserved-range-named": Measured(
-        {},
-        {},
+        {"6.1": "captures/6.1-holes-v1", "7.3": "captures/7.3-odd-lmbs"},
+        {"5.10": "captures/5.10-odd-lmbs"},
     ),
     "counted-marks": Measured(
         {"7.2": "captures/7.2-bit31"},
@@ -100,20 +102,22 @@ MEASURED: dict[str, Measured] = {
     "section-removable-check": Measured(
         {"4.14": "captures/4.14-errors", "4.19": "captures/4.19-errors", "5.0": "captures/5.0-errors",
          "5.4": "captures/5.4-errors"},
-        {"6.1": "captures/6.1-merge", "7.2": "captures/7.2-mem-limit"},
+        {"5.10": "captures/5.10-odd-lmbs", "6.1": "captures/6.1-merge", "7.2": "captures/7.2-mem-limit",
+         "7.3": "captures/7.3-odd-lmbs"},
     ),
     "offline-reserved": Measured(
         {},
         {},
     ),
     "quiet-index-messages": Measured(
-        {"5.10": "captures/5.10-form1-2", "6.1": "captures/6.1-blanks", "7.2": "captures/7.2-form1-2"},
+        {"5.10": "captures/5.10-form1-2", "6.1": "captures/6.1-blanks", "7.2": "captures/7.2-form1-2",
+         "7.3": "captures/7.3-block-states"},
         {"4.14": "captures/4.14-errors", "4.19": "captures/4.19-errors", "5.0": "captures/5.0-errors",
          "5.4": "captures/5.4-errors"},
     ),
     "add-errors-logged": Measured(
-        {},
-        {"4.19": "mobility/dellookup-4.19"},
+        {"7.3": "captures/7.3-odd-lmbs"},
+        {"4.19": "mobility/dellookup-4.19", "5.10": "captures/5.10-odd-lmbs", "6.1": "captures/6.1-odd-lmbs"},
     ),
     "aa-sync": Measured(
         {"6.1": "captures/6.1-form1-1", "7.2": "captures/7.2-form1-1"},
@@ -284,7 +288,7 @@ MEASURED: dict[str, Measured] = {
         {},
     ),
     "cpu-by-count": Measured(
-        {},
+        {"5.10": "captures/5.10-cpus"},
         {"6.1": "captures/6.1-cpus", "7.2": "captures/7.2-cpus"},
     ),
     "cpu-drc-info": Measured(
@@ -293,7 +297,7 @@ MEASURED: dict[str, Measured] = {
     ),
     "last-cpu-named": Measured(
         {"6.1": "captures/6.1-cpus", "7.2": "captures/7.2-cpus"},
-        {},
+        {"5.10": "captures/5.10-cpus"},
     ),
     "cpu-unisolate": Measured(
         {},
@@ -301,11 +305,11 @@ MEASURED: dict[str, Measured] = {
     ),
     "cpu-death-logged": Measured(
         {"4.19": "reassignments/p-cpu-4.19", "5.4": "reassignments/p-cpu-on-5.4"},
-        {"6.1": "captures/6.1-cpus", "7.2": "captures/7.2-cpus"},
+        {"5.10": "captures/5.10-cpus", "6.1": "captures/6.1-cpus", "7.2": "captures/7.2-cpus"},
     ),
     "cpu-ids-by-node": Measured(
         {"6.1": "captures/6.1-cpus", "7.2": "captures/7.2-cpus"},
-        {"4.19": "reassignments/p-cpu-cc-4.19", "5.4": "reassignments/p-cpu-on-5.4"},
+        {"4.19": "reassignments/p-cpu-cc-4.19", "5.4": "reassignments/p-cpu-on-5.4", "5.10": "captures/5.10-cpus"},
     ),
     "cpu-cache-nodes": Measured(
         {},
@@ -324,16 +328,16 @@ MEASURED: dict[str, Measured] = {
         {},
     ),
     "physmem-51": Measured(
-        {},
+        {"6.1": "captures/6.1-odd-lmbs", "7.3": "captures/7.3-odd-lmbs"},
         {},
     ),
     "address-check": Measured(
-        {},
+        {"5.10": "captures/5.10-odd-lmbs"},
         {},
     ),
     "range-prevalidated": Measured(
-        {},
-        {},
+        {"6.1": "captures/6.1-odd-lmbs", "7.3": "captures/7.3-odd-lmbs"},
+        {"5.10": "captures/5.10-odd-lmbs"},
     ),
     "movable-node-test": Measured(
         {},
@@ -388,8 +392,8 @@ MEASURED: dict[str, Measured] = {
         {},
     ),
     "long-log-records": Measured(
-        {},
-        {},
+        {"7.3": "captures/7.3-odd-lmbs"},
+        {"5.10": "captures/5.10-odd-lmbs", "6.1": "captures/6.1-odd-lmbs"},
     ),
     "dt-resource": Measured(
         {},

@@ -36,15 +36,15 @@ MEMORY_CAPABILITIES: tuple[Capability, ...] = (
     ),
     ADDRESS_CHECK := Capability(
         "address-check",
-        "memory that is added beyond the highest possible address is refused; "
+        "memory that is added up to the highest possible address or beyond is refused a linear mapping; "
         "without, it goes beyond the kernel's table of sections",
-        first=(5, 5),
-        source="mm/memory_hotplug.c",
+        first=(5, 2),
+        source="arch/powerpc/mm/book3s64/radix_pgtable.c",
     ),
     RANGE_PREVALIDATED := Capability(
         "range-prevalidated",
-        "an address range that is too high is refused first, and logged; "
-        "without, it is a warning with a call trace, after memory was mapped",
+        "an address range that is too high is refused as that, before anything else; "
+        "without, its linear mapping is refused",
         first=(5, 12),
         commit="bca3feaa0764",
         source="mm/memory_hotplug.c",

@@ -40,6 +40,8 @@ step() {
   dmesg -c > /dev/null
   "$@" > $folder/out 2>&1
   echo $? > $folder/rc
+  # A message that is cut off loses its line feed, and cannot be read before another follows it.
+  echo "<7>end of step $number" > /dev/kmsg
   dmesg -c > $folder/dmesg
   keep $folder
   echo "step $number: $1 $2 $3 $4 $5: $(cat $folder/rc)"

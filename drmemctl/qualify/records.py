@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from drmemctl.formats.cells import FLAGS_MASK, LMB_SIZE
-from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, V1, V2
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, V1, V2, decode_entries
 from drmemctl.qualify.guest import Sent
 from drmemctl.qualify.monitor import OracleError
-from drmemctl.qualify.qtest import FIRST_LMB
 
 Record = dict[str, Any]
 Files = dict[str, bytes]
@@ -27,7 +26,7 @@ DRMEM = (V1, V2, LOOKUP_ARRAYS, LMB_SIZE, FLAGS_MASK)
 _ERRNO = {os.strerror(number): name for number, name in errno.errorcode.items()}
 _TIME = re.compile(r"^(<\d+>)?\[[^]]*\](\[[^]]*\])? ")
 _OURS = re.compile(r"pseries|dlpar|drmem|OF:|NUMA|numa|memory|mobility|suspend-me")
-_NOT_OURS = re.compile(r"radix-mmu")
+_NOT_OURS = re.compile(r"radix-mmu|^Built \d+ zonelists")
 _MEMBLOCK = re.compile(r"\s*(MEMBLOCK conf|memory\[|memory\.cnt|memory size)")
 _PAGE_STUCK = re.compile(r"index:0x[0-9a-f]+ pfn:0x([0-9a-f]+)")
 _ATTEMPT = re.compile(r"Attempting to hot-")
@@ -155,9 +154,18 @@ def _step(step: str, files: Files, record: Record) -> dict[str, Any]:
 
 
 def _unmovable(messages: list[str], record: Record) -> list[str]:
-    """Return the LMBs with pages that the kernel named when it could not take them offline."""
+    """Return the LMBs, as of boot, with pages that the kernel named when it could not take them offline."""
     # Debian's kernels have had pages of 4 KiB since 6.12, of 64 KiB before.
     release = [int(number) for number in re.findall(r"\d+", record["kernel"])[:2]]
     shift = 12 if release >= [6, 12] and "64k" not in record["kernel"] else 16
-    frames = {int(match[1], 16) for line in messages if (match := _PAGE_STUCK.search(line))}
-    return sorted({f"{FIRST_LMB | (frame << shift) // record['block_size']:#x}" for frame in frames})
+    addresses = {int(match[1], 16) << shift for line in messages if (match := _PAGE_STUCK.search(line))}
+    properties = record["boot"]["properties"]
+    name = V2 if V2 in properties else V1
+    size = int(properties.get(LMB_SIZE, "0"), 16)
+    stuck = {
+        f"{drc_index + (address - base) // size:#x}"
+        for base, lmbs, drc_index, _, _ in decode_entries(name, bytes.fromhex(properties.get(name, "")))
+        for address in addresses
+        if drc_index and base <= address < base + lmbs * size
+    }
+    return sorted(stuck)

@@ -3,10 +3,12 @@
 
 The kernel is stopped where it asks. What is written to /sys/kernel/mobility/migration leads it to ibm,suspend-me,
 which is answered as if the partition were elsewhere now, and then to its own update of the tree: ibm,update-nodes
-and ibm,update-properties are answered by what answers the simulation, too.
+and ibm,update-properties are answered by what answers the simulation, too. Up to 5.10 it first asks for
+ibm,activate-firmware, and has no update where that cannot be called: it is answered that all went well.
 
-Source: Linux arch/powerpc/platforms/pseries/mobility.c `migration_store`, `pseries_devicetree_update`,
-`update_dt_node`; arch/powerpc/kernel/rtas.c `rtas_token`, `rtas_function_token`, `rtas_call`.
+Source: Linux arch/powerpc/platforms/pseries/mobility.c `migration_store`, `post_mobility_fixup`,
+`pseries_devicetree_update`, `update_dt_node`; arch/powerpc/kernel/rtas.c `rtas_token`, `rtas_function_token`,
+`rtas_call`.
 """
 
 from __future__ import annotations
@@ -31,9 +33,13 @@ _SUSPEND = "rtas_ibm_suspend_me"
 _TOKENS = ("rtas_token", "rtas_function_token")
 _CALL = "rtas_call"
 _UPDATERS = ("pseries_devicetree_update", "update_dt_node", "mobility_rtas_call")
-NEEDED = (_SUSPEND, *_TOKENS, _CALL, *_UPDATERS)
+_BY_NAME = (*_UPDATERS, "post_mobility_fixup", "migration_store")
+"""Who asks for tokens by name; the compiler may put one of these into the other."""
 
-_TOKEN = {UPDATE_NODES: 0x7E01, UPDATE_PROPERTIES: 0x7E02}
+NEEDED = (_SUSPEND, *_TOKENS, _CALL, *_BY_NAME)
+
+_ACTIVATE = "activate-firmware"
+_TOKEN = {UPDATE_NODES: 0x7E01, UPDATE_PROPERTIES: 0x7E02, _ACTIVATE: 0x7E03}
 """Tokens for the calls that QEMU does not have; QEMU's own begin at 0x2000."""
 
 _FIRST_ARGUMENT = 3
@@ -145,10 +151,12 @@ class ScriptedMigration:
     def _token(self, place: int) -> int:
         """Return the token that a function of the update asks for; 0 for what QEMU answers itself."""
         caller = self._stub.register(LR)
-        if not any(caller in function for name in _UPDATERS for function in self._functions.get(name, ())):
+        is_by_name = self._is_at(place, _TOKENS[0])
+        callers = _BY_NAME if is_by_name else _UPDATERS
+        if not any(caller in function for name in callers for function in self._functions.get(name, ())):
             return 0
         argument = self._stub.register(_FIRST_ARGUMENT)
-        if self._is_at(place, _TOKENS[0]):
+        if is_by_name:
             name = self._stub.memory(argument, _NAME).partition(b"\0")[0].decode("ascii", "replace")
             return _TOKEN.get(name.removeprefix("ibm,"), 0)
         # A handle is a number in a table: the update asks for nodes first.
@@ -160,6 +168,9 @@ class ScriptedMigration:
         return next((name for name, number in _TOKEN.items() if number == token), "")
 
     def _answer(self, call: str) -> None:
+        if call == _ACTIVATE:
+            self._return(0)
+            return
         address = self._stub.register(_AREA)
         request = self._stub.memory(address, WORK_AREA)
         scope = self._stub.register(_SCOPE) & 0xFFFFFFFF

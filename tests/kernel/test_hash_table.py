@@ -51,7 +51,7 @@ def test_a_table_without_room_fails_the_addition_and_rolls_it_back() -> None:
     before = simulation.state.table
     result = simulation.run("dlpar memory add indexed-count 4 0x80000004")
     assert result.errno == "EINVAL"  # whatever it was: dlpar_memory_add_by_ic
-    assert "Unable to create linear mapping for 0x50000000..0x60000000: -1" in result.log
+    assert "Unable to create linear mapping for 0xc000000050000000..0xc000000060000000: -1" in result.log
     assert simulation.state.table == before
     assert simulation.state.blocks.node_of(4) is None
     simulation.run("hpt-room 0x80000005")

@@ -123,6 +123,12 @@ BOOT = {
     "fdt": b"tree",
     "0__dmesg": b"",
     "0__blocks": b"0 online node0 Normal\n",
+    # 64 LMBs of 16 MiB of boot, then four with connectors from 0x3e000000 on.
+    "0__ibm,lmb-size": bytes.fromhex("0000000001000000"),
+    "0__ibm,dynamic-memory-v2": bytes.fromhex(
+        "00000002 00000040 0000000000000000 00000000 ffffffff 000000a0"
+        "00000004 000000003e000000 80000010 00000000 00000008"
+    ),
 }
 STEP = {
     "1__rc": b"1\n",
@@ -135,12 +141,13 @@ STEP = {
 def test_a_record_is_made_of_what_the_guest_kept() -> None:
     stuck = (
         b"[  1.0] page:1 index:0x2 pfn:0x4000\n[  1.1] pseries-hotplug-mem: Attempting to hot-remove 1 LMB(s)\n"
+        b"[  1.2] Built 2 zonelists, mobility grouping on.  Total pages: 876185\n"
     )
     old = {**record(LPM), "steps": [{"step": "dlpar memory remove count 1"}]}
     new, fdt = record_of(old, kept(**{**BOOT, **STEP, "1__dmesg": stuck}))
     assert (new["kernel"], new["block_size"], fdt) == ("6.1.0-50-powerpc64le", 1 << 28, b"tree")
     (step,) = new["steps"]
-    assert (step["rc"], step["errno"], step["unmovable"]) == (1, "EBUSY", ["0x80000004"])
+    assert (step["rc"], step["errno"], step["unmovable"]) == (1, "EBUSY", ["0x80000012"])
     assert step["log"] == ["pseries-hotplug-mem: Attempting to hot-remove 1 LMB(s)"]
 
 

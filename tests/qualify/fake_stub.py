@@ -18,6 +18,7 @@ ENTRIES = {
     "rtas_call": 0xC000000000004000,
     "pseries_devicetree_update": 0xC000000000005000,
     "update_dt_node": 0xC000000000006000,
+    "post_mobility_fixup": 0xC000000000008000,
     "getter": 0xC000000000007000,
 }
 SIZE = 0x400
@@ -59,6 +60,7 @@ class FakeStub:
         path: Path,
         *,
         handles: bool = False,
+        activates: bool = False,
         phandle: int = 0x1234,
         nonsense: Callable[[str], bytes | None] = lambda _command: None,
     ) -> None:
@@ -69,7 +71,7 @@ class FakeStub:
         self._nonsense = nonsense
         self._registers = dict.fromkeys(range(71), 0)
         self._memory: dict[int, bytes] = {}
-        self._handles, self._phandle = handles, phandle
+        self._handles, self._activates, self._phandle = handles, activates, phandle
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(path))
         self._server.listen(1)
@@ -83,6 +85,11 @@ class FakeStub:
         """Go from call to call; at each the debugger may look, and have it be over."""
         yield from self._call("getter", "rtas_token", 3, NAMES + 64)
         yield from self._call("getter", "rtas_ibm_suspend_me", 3, 0)
+        if self._activates:
+            yield from self._call("post_mobility_fixup", *self._token("ibm,activate-firmware", 3))
+            if self._registers[3] == NAMES:
+                return
+            yield from self._call("post_mobility_fixup", "rtas_call", 3, self._registers[3])
         update, status = b"", 1
         while status == 1:
             yield from self._call("pseries_devicetree_update", *self._token("ibm,update-nodes", 1))

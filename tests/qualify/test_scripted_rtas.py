@@ -93,6 +93,15 @@ def test_each_call_gets_its_answer(vmlinux: Path, *, handles: bool) -> None:
     assert stub.stops == set()
 
 
+def test_a_kernel_that_activates_firmware_first_goes_on_to_its_update(vmlinux: Path) -> None:
+    """Up to 5.10 `post_mobility_fixup` returns where that call is none of the firmware's (seen of 5.10.223)."""
+    host, stub, _ = migrated(
+        vmlinux, answers(("update-nodes", NODES, 0), ("update-properties", PROPERTIES, 0)), activates=True
+    )
+    assert calls_asked(host.calls[2]) == ["update-nodes", f"update-properties {PHANDLE:#x}"]
+    assert stub.seen[3] == ("rtas_call", 0)
+
+
 def test_what_goes_on_is_asked_for_again(vmlinux: Path) -> None:
     script = answers(
         ("update-nodes", NODES, 0), ("update-properties", PROPERTIES, 1), ("update-properties", PROPERTIES, 0)
