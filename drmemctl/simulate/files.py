@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from drmemctl.errors import InputError
 from drmemctl.kernel.boot import check_runs
 from drmemctl.tree.node import Tree
 
@@ -16,6 +20,7 @@ def read_file(name: str) -> bytes:
     from drmemctl.tree.limits import LIMITS
     from drmemctl.tree.plain_input import read_input
 
+    _check_no_device(name)
     return read_input(name, LIMITS.max_value_by_lmb)
 
 
@@ -24,7 +29,17 @@ def read_tree(name: str) -> Tree:
     from drmemctl.model.sizes import within_bounds
     from drmemctl.tree.source import load
 
+    _check_no_device(name)
     return check_runs(within_bounds(load(name)))
+
+
+def _check_no_device(name: str) -> None:
+    """Raise `InputError` for a FIFO or a device: whoever wrote the steps would keep us waiting, or touch that."""
+    with suppress(OSError, ValueError):  # whoever reads it says why
+        mode = os.stat(name.partition("::")[0]).st_mode  # noqa: PTH116
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            hint = "a step names files and directories, - for standard input"
+            raise InputError("this is no regular file", source=name, hint=hint)
 
 
 def is_json_object(name: str) -> bool:

@@ -287,6 +287,12 @@ class TestFiles:
         assert dtc("-q", "-I", "dts", "-O", "dtb", "-o", tmp_path / "x.dtb", out).returncode == 0
         assert run("diff", out, tmp_path / "x.dtb").code == 0
 
+    def test_no_step_opens_a_device_or_waits_for_a_fifo(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "fifo")
+        for step in ("lpm {}", "lpm {}::x", "prrn {}", "firmware / x @{}"):
+            outcome = run("simulate", TREE, step.format(tmp_path / "fifo"))
+            assert (outcome.code, "this is no regular file; a step names" in outcome.err) == (3, True)
+
     def test_no_input_is_written_over_unless_asked(self, tmp_path: Path) -> None:
         tree, script = tmp_path / "tree.dtb", tmp_path / "steps"
         data = TREE.read_bytes()
