@@ -31,7 +31,7 @@ def blocks_of(state: Any) -> Blocks:
     return {block["block"]: block["node"] for block in state["blocks"]}
 
 
-def nodes_by_lmbs(tree: Tree) -> Blocks:
+def nodes_by_lmbs(tree: Tree, block: int = 0x10000000) -> Blocks:
     """Return what we say: the node of every block that assigned LMBs make up."""
     drmem, associativity = Drmem.from_tree(tree), Associativity.from_tree(tree)
     found = {}
@@ -40,11 +40,11 @@ def nodes_by_lmbs(tree: Tree) -> Blocks:
             node = associativity.node_of(lmb.aa_index, lmb.flags)
             assert node is not None
             assert lmb.base is not None
-            found[lmb.base // 0x10000000] = node
+            found[lmb.base // block] = node
     return found
 
 
-def nodes_by_memory_nodes(tree: Tree) -> Blocks:
+def nodes_by_memory_nodes(tree: Tree, block: int = 0x10000000) -> Blocks:
     """Return what we say: the node of every block that a memory@ node holds."""
     associativity = Associativity.from_tree(tree)
     found = {}
@@ -54,7 +54,7 @@ def nodes_by_memory_nodes(tree: Tree) -> Blocks:
             node = associativity.node_of_row(domains)
             assert node is not None
             base, size = struct.unpack(">QQ", child.get("reg") or b"")
-            found.update(dict.fromkeys(range(base // 0x10000000, (base + size) // 0x10000000), node))
+            found.update(dict.fromkeys(range(base // block, (base + size) // block), node))
     return found
 
 
@@ -69,9 +69,9 @@ RECORDED = [
 @each("path", RECORDED, ids=tree_name)
 def test_the_node_of_every_memory_block_at_boot_is_the_kernels(path: Path) -> None:
     tree, run = read_fdt(gunzip(path)), record(path)
-    assert int(str(run["block_size"]), 0) == 0x10000000
+    size = int(str(run["block_size"]), 0)
     blocks = blocks_of(run["boot"])
-    said = nodes_by_memory_nodes(tree) | nodes_by_lmbs(tree)
+    said = nodes_by_memory_nodes(tree, size) | nodes_by_lmbs(tree, size)
     assert {block: said.get(block) for block in blocks} == blocks
 
 
@@ -104,7 +104,7 @@ def test_the_node_of_every_lmb_plugged_later_is_the_kernels(path: Path) -> None:
     for state in settled_states(run):
         for name, value in state["properties"].items():
             tree = tree.with_property(DRMEM, name, bytes.fromhex(value))
-        blocks, said = blocks_of(state), nodes_by_lmbs(tree)
+        blocks, said = blocks_of(state), nodes_by_lmbs(tree, int(str(run["block_size"]), 0))
         assert {block: node for block, node in said.items() if blocks.get(block, node) != node} == {}
 
 

@@ -80,7 +80,7 @@ def test_node_memory_is_that_of_every_recorded_boot(name: str) -> None:
     record = capture(name)
     expected: dict[int, int] = {}
     for block in record["boot"]["blocks"]:
-        expected[block["node"]] = expected.get(block["node"], 0) + LMB
+        expected[block["node"]] = expected.get(block["node"], 0) + int(str(record["block_size"]), 0)
     assert {node.node: node.bytes for node in layout_of(f"captures/{name}").nodes} == expected
 
 
