@@ -56,8 +56,8 @@ def command(
     """Show for each assigned LMB whether it can be removed from the running kernel, and why not.
 
     A capture shows states and zones of memory blocks; of any other tree they are those after boot. Below the
-    table: how much can be taken from each node, and which requests take it, the first 64 tried on the simulation.
-    The exit code is 1 if the kernel does not come up, or a STEP fails.
+    table: how much can be taken from each node, and which requests, as they are written to /sys/kernel/dlpar, take
+    it, the first 64 tried on the simulation. The exit code is 1 if the kernel does not come up, or a STEP fails.
     """
     from drmemctl.output.progress import working
     from drmemctl.output.removable import show_removable

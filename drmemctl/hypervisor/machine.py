@@ -210,7 +210,8 @@ class Machine:
         """Return `count` connectors from DRC index `first` on; `RefusedError` unless all of them exist."""
         runs = list(self.connectors.between(first, count))
         if count == 0 or sum(run.count for run in runs) < count:
-            raise RefusedError(f"there are no {count} connectors from {first:#x} on")
+            several = f"there are no {count:,} connectors from {first:#010x} on"
+            raise RefusedError(f"there is no connector {first:#010x}" if count == 1 else several)
         return runs
 
     def get_sensor(self, sensor: int, drc_index: int) -> tuple[tuple[int, int], Self]:

@@ -44,6 +44,7 @@ from drmemctl.model.associativity import CHOSEN, Associativity
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.processors import PFT_SIZE
 from drmemctl.tree.node import Node, Tree
+from drmemctl.wording import count_of
 
 _EOPNOTSUPP = 95
 """As Linux numbers it on powerpc, whatever this machine does."""
@@ -270,10 +271,10 @@ class Qemu(Machine):
         inside = [device for device in self.devices if device.first < first + count and first < device.end]
         held = sum(min(device.end, first + count) - max(device.first, first) for device in inside)
         if count < 1 or held < count:
-            raise RefusedError(f"no device has {count} LMBs from {first:#x} on")
+            raise RefusedError(f"no device has {count_of(count, 'LMB')} from {first:#010x} on")
         if not all(device.presumed and device.pending is None for device in inside):
             names = ", ".join(device.name for device in inside)
-            raise RefusedError(f"{count} LMBs from {first:#x} on are not the whole of {names}")
+            raise RefusedError(f"{count_of(count, 'LMB')} from {first:#010x} on: not the whole of {names}")
         return self._recut(inside, first, count)
 
     def _recut(self, inside: list[Device], first: int, count: int) -> tuple[Qemu, Device]:

@@ -76,13 +76,13 @@ def test_a_simulation_takes_the_hypervisor_that_the_tree_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "gives"),
-    [("count 2", "0 of 2"), ("index 0x80000004", "0 of 1"), ("indexed-count 3 0x80000005", "0 of 3")],
+    ("request_", "lmbs_"),
+    [("count 2", "2 LMBs"), ("index 0x80000004", "1 LMB"), ("indexed-count 3 0x80000005", "3 LMBs")],
 )
-def test_a_request_that_lacks_a_connector_names_the_hypervisor(request_: str, gives: str) -> None:
+def test_a_request_that_lacks_a_connector_names_the_hypervisor(request_: str, lmbs_: str) -> None:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8), lmbs(4, 4)))
     result = simulation.run(f"dlpar memory add {request_}")
-    assert result.hypervisor.startswith(f"the hypervisor is taken to be qemu, which gives {gives} LMBs: ")
+    assert result.hypervisor.startswith(f"the hypervisor is taken to be qemu, which gives 0 of {lmbs_}: ")
     assert result.to_json()["hypervisor"] == result.hypervisor
     simulation.run("attach 0x80000004 4 row 0")
     assert simulation.run(f"dlpar memory add {request_}").hypervisor == ""

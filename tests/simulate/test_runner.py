@@ -123,10 +123,10 @@ def test_plug_and_unplug_on_qemu() -> None:
             ["plug 0x80000004 1 node 7"],
             "no row of the lookup arrays at boot leads to node 7, but to 0, 1: see `row N`",
         ),
-        (["unplug 0x80000004 1"], "no device has 1 LMBs from 0x80000004 on"),
+        (["unplug 0x80000004 1"], "no device has 1 LMB from 0x80000004 on"),
         (["unplug 0x80000004 0"], "no device has 0 LMBs from 0x80000004 on"),
         (["attach 0x80000004 2", "unplug 0x80000005 0"], "no device has 0 LMBs from 0x80000005 on"),
-        (["attach 0x80000004 2", "unplug 0x80000004 1"], "1 LMBs from 0x80000004 on are not the whole of dimm2"),
+        (["attach 0x80000004 2", "unplug 0x80000004 1"], "1 LMB from 0x80000004 on: not the whole of dimm2"),
     ],
 )
 def test_what_qemu_refuses(steps: list[str], note: str) -> None:

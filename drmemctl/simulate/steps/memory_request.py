@@ -126,7 +126,7 @@ def _lacking_connectors(state: KernelState, machine: Hypervisor, text: str) -> s
     required = asked if request.kind == COUNT else number
     if number < required or obtainable >= required:
         return ""
-    gives = f"gives {obtainable:,} of {required:,} LMBs: {_ADVICE[machine.name]}"
+    gives = f"gives {obtainable:,} of {count_of(required, 'LMB')}: {_ADVICE[machine.name]}"
     return f"the hypervisor is taken to be {machine.name}, which {gives}{_given_back(machine, request)}"
 
 
