@@ -13,13 +13,7 @@ from typing import NamedTuple
 
 
 class Measured(NamedTuple):
-    """The series measured on either side of a capability, with a record that shows it.
-
-    Attributes:
-        having: those that have it.
-        lacking: those that lack it.
-
-    """
+    """The series measured that have a capability, and those that lack it, each with a record that shows it."""
 
     having: Mapping[str, str]
     lacking: Mapping[str, str]

@@ -24,6 +24,10 @@ ERRORS = {
     "captures/7.2-merge": {"DRM015": "corrupts the property"},
     "captures/7.2-bit31": {"DRM021": "removes their memory"},
     "captures/7.2-reserved-assigned": {"DRM022": "lost"},
+    "captures/5.10-odd-lmbs": {"DRM015": "corrupts the property"},
+    "captures/6.1-odd-lmbs": {"DRM015": "corrupts the property"},
+    "captures/7.3-odd-lmbs": {"DRM015": "corrupts the property"},
+    "captures/6.1-lmbs-1g": {"DRM015": "corrupts the property"},
     "captures/7.2-kdump": {"DRM064": "on the node of this LMB"},
     "trees/v1-nvdimm": {"DRM030": "dies at boot"},
 }
@@ -49,6 +53,12 @@ REMARKS = {
     "captures/6.1-merge": "DRM016",
     "captures/7.2-merge": "DRM016",
     "captures/7.2-v1-slack": "DRM029 DRM047",
+    **dict.fromkeys(
+        ("captures/5.10-odd-lmbs", "captures/6.1-odd-lmbs", "captures/7.3-odd-lmbs"),
+        "DRM016 DRM024 DRM059 DRM061 DRM067",
+    ),
+    **dict.fromkeys(("captures/6.1-lmbs-1g", "captures/6.1-lmbs-16m"), "DRM016 DRM059 DRM067"),
+    "captures/6.1-holes-v1": "DRM024 DRM047",
     "trees/nomaxmem": "DRM068 DRM104",
     "trees/legacy-5.0": "DRM130",
     "captures/6.1-legacy": "DRM130",
