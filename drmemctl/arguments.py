@@ -67,7 +67,7 @@ def whole(lowest: int) -> Check:
             raise wrong_type(name, "an int", value)
         if value < lowest:
             raise ValueError(f"{name} must be {lowest} or more, not {value}")
-        return value
+        return min(value, LARGEST_COUNT)
 
     return check
 
@@ -108,6 +108,9 @@ def _of_bytes(name: str, value: Any) -> str:
     _encoded(name, text(name, value))
     return str(value)
 
+
+LARGEST_COUNT = 1 << 62
+"""More than there is of anything, with room for one more below what Python's iterators count to."""
 
 LONGEST_SECONDS = 1e9
 """A time beyond anybody's patience: clocks and timers of the system take no number that is much larger."""

@@ -23,6 +23,8 @@ def parse_json(text: str | bytes) -> Any:
     """
     import json
 
+    if isinstance(text, str):
+        text = text.removeprefix("\ufeff")  # of bytes Python takes it away
     try:
         return json.loads(
             text, object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_no_number

@@ -25,6 +25,7 @@ from tests.wide import share
         ("-9223372036854775808", -(1 << 63)),
         ("[1.5, 1e3, -0.0]", [1.5, 1000.0, 0.0]),
         (b'{"a": null}', {"a": None}),
+        ('\ufeff{"a": null}', {"a": None}),
     ],
 )
 def test_numbers_in_range(text: str | bytes, value: object) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from drmemctl.cli.option import FormatChoice, RenamedOption
+from drmemctl.cli.option import Count, FormatChoice, RenamedOption
 from drmemctl.defect import Defect
 from drmemctl.output.screen import Screen, say
 from drmemctl.output.text import safe
@@ -171,16 +171,12 @@ def quiet_option() -> Decorator:
 
 def limit_option(default: int, about: str) -> Decorator:
     """Return `--limit`: so much is made or listed, and more refused; `show_option` is how much is shown."""
-    return click.option(
-        "--limit", metavar="N", type=click.IntRange(1), default=default, show_default=True, help=about
-    )
+    return click.option("--limit", metavar="N", type=Count(1), default=default, show_default=True, help=about)
 
 
 def show_option(about: str, lowest: int = 1, **kind: Any) -> Decorator:
     """Return `--show`: so many are shown; `--limit` and `--ends` are what commands called it once."""
-    return click.option(
-        "--show", "shown", cls=RenamedOption, metavar="N", type=click.IntRange(lowest), help=about, **kind
-    )
+    return click.option("--show", "shown", cls=RenamedOption, metavar="N", type=Count(lowest), help=about, **kind)
 
 
 def root_option() -> Decorator:

@@ -27,7 +27,7 @@ from drmemctl.cli.kernel_options import (
     kernel_option,
     named_hypervisor,
 )
-from drmemctl.cli.option import LINES, Seconds
+from drmemctl.cli.option import LINES, Count, Seconds
 from drmemctl.cli.replay import replay_option, replay_schedule
 from drmemctl.cli.steps import error_lines
 from drmemctl.cli.table_options import TableCommand
@@ -135,7 +135,7 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
 @click.option(
     "--max-states",
     metavar="N",
-    type=click.IntRange(1),
+    type=Count(1),
     default=10_000_000,
     show_default=True,
     help="Give up after so many states.",
@@ -150,7 +150,7 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
     "-j",
     "--jobs",
     metavar="N",
-    type=click.IntRange(1),
+    type=Count(1),
     default=1,
     show_default=True,
     help="Processes, a policy each.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from drmemctl.arguments import LONGEST_SECONDS
+from drmemctl.arguments import LARGEST_COUNT, LONGEST_SECONDS
 from drmemctl.output.screen import say
 
 _FORMER_FORMATS = {"table": "text"}
@@ -59,6 +59,14 @@ class Lines(_Text):
 
 
 LINES = Lines()
+
+
+class Count(click.IntRange):
+    """A number of things; a number beyond all counts is all of them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        return min(super().convert(value, param, ctx), LARGEST_COUNT)
 
 
 class Seconds(click.FloatRange):

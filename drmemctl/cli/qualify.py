@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from drmemctl.cli.common import FILE, color_option, format_option
 from drmemctl.cli.kernel_options import complete_kernels, named_kernel
-from drmemctl.cli.option import RenamedOption
+from drmemctl.cli.option import Count, RenamedOption
 from drmemctl.cli.steps import random_option, seed_option, steps_file_option
 from drmemctl.errors import WriteError
 from drmemctl.output.screen import Screen, say
@@ -71,13 +71,13 @@ unless --busybox names one. The exit code is 1 if something is not as simulated.
 @click.option(
     "--trials",
     metavar="N",
-    type=click.IntRange(0),
+    type=Count(0),
     help="Random trials, from the first seed on.  [default: 20 of a QEMU, 1 of a kernel]",
 )
 @click.option(
     "--tries",
     metavar="N",
-    type=click.IntRange(0),
+    type=Count(0),
     default=40,
     show_default=True,
     help="Attempts to shorten the steps that show a difference.",

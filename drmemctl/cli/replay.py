@@ -32,7 +32,7 @@ def replay_schedule(tree: str, path: str, screen: Screen, format: str) -> int:
     from drmemctl.tree.limits import LIMITS
     from drmemctl.tree.plain_input import read_input
 
-    text = read_input(path, LIMITS.max_value_by_lmb).decode("utf-8", "replace")
+    text = read_input(path, LIMITS.max_value_by_lmb).decode("utf-8-sig", "replace")
     replayed = replay(read_schedule(text, path, Question(open_tree(tree), ())))
     show_replay(screen, replayed, format)
     return _EXIT_INCONSISTENT if replayed.verdicts else 0

@@ -7,6 +7,7 @@ import click
 
 from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
 from drmemctl.cli.node_completion import complete_nodes
+from drmemctl.cli.option import Count
 from drmemctl.output.screen import Screen, say
 
 _EXAMPLE = """
@@ -22,9 +23,7 @@ Examples:
 @click.command("tree", short_help="Show a tree, or a part of it, as device tree source.", epilog=_EXAMPLE)
 @tree_argument()
 @click.argument("path", metavar="[PATH]", default="/", shell_complete=complete_nodes)
-@click.option(
-    "--depth", metavar="N", type=click.IntRange(0), help="Levels of nodes below PATH; 0: only PATH itself."
-)
+@click.option("--depth", metavar="N", type=Count(0), help="Levels of nodes below PATH; 0: only PATH itself.")
 @click.option(
     "--all", "everything", is_flag=True, help="Every value whole, and up to 65,536 fields of it explained."
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import click
 
 from drmemctl.cli.common import color_option, format_option, root_option
-from drmemctl.cli.option import Seconds
+from drmemctl.cli.option import Count, Seconds
 from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen
 
@@ -34,7 +34,7 @@ Ctrl-C stops it.
     show_default=True,
     help="Seconds between polls.",
 )
-@click.option("--count", metavar="N", type=click.IntRange(1), help="Stop after so many polls.")
+@click.option("--count", metavar="N", type=Count(1), help="Stop after so many polls.")
 @root_option()
 @format_option("auto", "ndjson", "text")
 @color_option(paged=False)

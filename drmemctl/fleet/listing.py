@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -54,7 +55,7 @@ def urls_of(name: str) -> Iterator[str]:
                 data = stream.read()
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", source=name) from error
-    for line in os.fsdecode(data).splitlines():
+    for line in os.fsdecode(data.removeprefix(BOM_UTF8)).splitlines():
         url = line.strip()
         if url and not url.startswith("#"):
             yield url

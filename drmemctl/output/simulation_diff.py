@@ -44,4 +44,5 @@ def _lines(value: LmbSets | LookupArrays | Property | None, digits: int) -> Sequ
 def _set(lmbs: Sequence[int], width: int) -> str:
     base, count, drc, aa, flags = lmbs
     names = ",".join(flag_names(flags)) or "-"
-    return f"{count:6} LMBs  {base:#0{width}x}  DRC {drc:#010x}  aa {aa_text(aa)}  {flags:#x} {names}"
+    unit = "LMB " if count == 1 else "LMBs"
+    return f"{count:6} {unit}  {base:#0{width}x}  DRC {drc:#010x}  aa {aa_text(aa)}  {flags:#x} {names}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def is_json_object(name: str) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            return file.read(_BEGINNING).lstrip()[:1] == b"{"
+            return file.read(_BEGINNING).removeprefix(BOM_UTF8).lstrip()[:1] == b"{"
     except OSError:
         return False  # whoever reads it says why
 

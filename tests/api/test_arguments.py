@@ -62,6 +62,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
 FLAGS = {"redact", "hotplug", "findings", "traced", "everything", "migration"}
 
 METHODS: dict[str, tuple[Callable[..., Any], int]] = {
+    "explored.traced": (drmemctl.explore(TREE, [STEP], max_states=9).traced, 1),
     "table[]": (TABLE.__getitem__, 1),
     "table.lmb": (TABLE.lmb, 1),
     "table.lmbs": (TABLE.lmbs, 1),

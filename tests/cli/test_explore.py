@@ -59,6 +59,7 @@ def test_a_trace_is_saved_and_kept(tmp_path: Path) -> None:
     assert again.code == 1
     trace = first.out.split("switches\n")[1].split("outcome:")[0]
     assert again.out.startswith(trace)
+    steps.write_bytes(b"\xef\xbb\xbf" + steps.read_bytes())
     assert run("simulate", BEFORE, "--replay", steps) == again
     kept = json.loads(run("explore", BEFORE, "--replay", steps, "--format", "json").out)
     assert (kept["consistent"], kept["ended"]) == (False, True)

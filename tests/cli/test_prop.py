@@ -156,6 +156,11 @@ def test_a_node_is_a_line_for_each_property_and_tables_where_they_say_more() -> 
     assert lines[-1] == f"{DRMEM}:phandle, 4 bytes: <0x3e683830>"
 
 
+def test_any_number_of_bytes_may_be_asked_for() -> None:
+    place = FIXTURES / "trees" / "form0.dtb.gz"
+    assert run("prop", place, "/", "--show", f"{10**30}") == run("prop", place, "/", "--show", f"{10**9}")
+
+
 def test_path_and_property_may_be_one_word() -> None:
     assert record(TREE, "/rtas:ibm,lrdr-capacity") == record(TREE, "/rtas", "ibm,lrdr-capacity")
     assert record(TREE, "/:#size-cells")["properties"][0]["hex"] == "00000002"

@@ -299,7 +299,7 @@ def test_a_capture_says_when_and_where_it_was_taken(client: Any, tmp_path: Path)
 
 def test_a_list_names_inputs(tmp_path: Path) -> None:
     names = tmp_path / "list.txt"
-    names.write_text(f"# captures\n\n{SMALL}/6.1-lpm.dtb.gz\n")
+    names.write_text(f"\ufeff{SMALL}/6.1-lpm.dtb.gz\r\n# captures\n\n")
     from drmemctl.fleet.listing import urls_of
 
     assert list(urls_of(str(names))) == [f"{SMALL}/6.1-lpm.dtb.gz"]

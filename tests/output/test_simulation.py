@@ -136,7 +136,7 @@ def test_the_diff_shows_sets_and_lists_before_and_after() -> None:
         "  @@ /ibm,dynamic-reconfiguration-memory:ibm,associativity-lookup-arrays @@\n"
         "  -2 arrays of 1, 16 bytes\n  -[0] 0\n  +3 arrays of 1, 20 bytes\n  +[0] 2\n   [1] 1\n  +[2] 0\n"
     ) in text
-    assert "\n  +     1 LMBs  0x080000000  DRC 0x80000008  aa 1  0x8 assigned\n" in text
+    assert "\n  +     1 LMB   0x080000000  DRC 0x80000008  aa 1  0x8 assigned\n" in text
 
 
 def test_other_properties_are_shown_with_their_new_value() -> None:

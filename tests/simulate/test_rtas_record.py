@@ -102,7 +102,7 @@ def test_what_is_no_record_is_refused(
 
 def test_the_command_takes_a_recorded_reassignment(tmp_path: Path) -> None:
     path = tmp_path / "events.json"
-    path.write_text(json.dumps(record("reassignments/p-move-4.19")["steps"][0]))
+    path.write_text("\ufeff" + json.dumps(record("reassignments/p-move-4.19")["steps"][0]))
     tree = str(FIXTURES / "reassignments" / "p-move-4.19.dtb.gz")
     done = run("simulate", tree, f"prrn {path}", "--kernel", "4.19.78", "--format", "json")
     (step,) = json.loads(done.out)["steps"]

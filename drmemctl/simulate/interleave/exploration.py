@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from time import monotonic
 
+from drmemctl.arguments import wrong_type
 from drmemctl.check.engine import all_rules
 from drmemctl.notebook import short_repr
 from drmemctl.simulate.interleave.answer import INCONSISTENT, End, PolicyAnswer, Question
@@ -59,6 +60,8 @@ class Exploration:
 
     def traced(self, answer: PolicyAnswer, *ends: End) -> Iterator[TracedEnd]:
         """Yield inconsistent ends with their actions: those named, else all of an answer, the worst first."""
+        if not isinstance(answer, PolicyAnswer):
+            raise wrong_type("answer", "a PolicyAnswer", answer)
         return traced_ends(self.question, answer, ends or answer.bad, monotonic() + NEVER)
 
     def worst(self) -> Saved | None:
