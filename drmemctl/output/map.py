@@ -67,7 +67,7 @@ _CSV = ("start", "size", "kind", "node", "overlap")
 
 def columns_in(width: int, label: int) -> int:
     """Return how many cells fit beside a label: a power of two or three times one, for round addresses."""
-    room = max(width - label - 2, 8)
+    room = max(width - label - 2, 4)
     power = 1 << (room.bit_length() - 1)
     return power + power // 2 if power + power // 2 <= room else power
 
