@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from drmemctl.check.inputs import matching
-from drmemctl.errors import DrmemctlError, InputError
+from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.fleet.storage import file_system, from_storage, local_path, local_url
 from drmemctl.read_files import open_regular
 from drmemctl.tree.discover import candidates
@@ -19,6 +19,9 @@ from drmemctl.tree.source import file_of
 
 MOST_FILES = 20_000_000
 """Files below one directory: a fleet is not one of them."""
+
+LONGEST_LIST = 256 << 20
+"""Bytes of a list of URLs: two million long ones."""
 
 _STATES = ("ETag", "etag", "checksum", "CRC", "mtime", "LastModified", "last_modified", "updated", "created")
 """What file systems call that by which a changed file is told, the best first."""
@@ -49,12 +52,16 @@ def urls_of(name: str) -> Iterator[str]:
     """Yield the URLs in a list, `-` for standard input: one a line, but for empty lines and comments."""
     try:
         if name == STDIN:
-            data = standard_input().read()
+            data = standard_input().read(LONGEST_LIST + 1)
         else:
             with open_regular(name) as stream:
-                data = stream.read()
+                data = stream.read(LONGEST_LIST + 1)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", source=name) from error
+    if len(data) > LONGEST_LIST:
+        raise LimitError(
+            f"a list of more than {LONGEST_LIST >> 20} MiB", source=name, hint="name directories or patterns"
+        )
     for line in os.fsdecode(data.removeprefix(BOM_UTF8)).splitlines():
         url = line.strip()
         if url and not url.startswith("#"):

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from drmemctl.errors import DrmemctlError, WriteError
+from drmemctl.errors import DrmemctlError, LimitError, WriteError
 from tests.cli.running import Outcome, environment, run
 from tests.conftest import FIXTURES, ROOT
 from tests.fleet.judged import content, document, pa, tables
@@ -297,14 +297,18 @@ def test_a_capture_says_when_and_where_it_was_taken(client: Any, tmp_path: Path)
     assert all(node["sysfs_blocks"] and node["sysfs_online"] for node in nodes)
 
 
-def test_a_list_names_inputs(tmp_path: Path) -> None:
+def test_a_list_names_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = tmp_path / "list.txt"
     names.write_text(f"\ufeff{SMALL}/6.1-lpm.dtb.gz\r\n# captures\n\n")
+    from drmemctl.fleet import listing
     from drmemctl.fleet.listing import urls_of
 
     assert list(urls_of(str(names))) == [f"{SMALL}/6.1-lpm.dtb.gz"]
     with pytest.raises(DrmemctlError, match="cannot be read: No such file"):
         list(urls_of(str(tmp_path / "absent")))
+    monkeypatch.setattr(listing, "LONGEST_LIST", 16)
+    with pytest.raises(LimitError, match="a list of more than"):
+        list(urls_of(str(names)))
 
 
 # Usage.
