@@ -16,6 +16,7 @@ from tests.conftest import FIXTURES, fixture_trees, tree_name
 from tests.wide import share
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+_STRING = re.compile(r'"[^"]*"')
 _AS_IT_IS = ("show json", "simulate json", "convert", "capture --script", "--help", "simulate --help")
 """Data, and help texts, which Click breaks."""
 
@@ -28,8 +29,8 @@ def shown(*arguments: str | Path, width: int) -> list[str]:
 
 
 def too_wide(lines: list[str], width: int) -> list[str]:
-    """Return the lines that are too wide, but those of one word, which cannot be broken."""
-    return [line for line in lines if len(line) > width and len(line.split()) > 1]
+    """Return the lines that are too wide, but those of one word, or string, which cannot be broken."""
+    return [line for line in lines if len(line) > width and len(_STRING.sub("", line).split()) > 1]
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
