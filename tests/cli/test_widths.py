@@ -13,7 +13,7 @@ from tests.cases import each
 from tests.cli.outputs import PRINTING, RACE
 from tests.cli.running import on_terminal, run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
-from tests.wide import share
+from tests.wide import PART, share
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _STRING = re.compile(r'"[^"]*"')
@@ -39,14 +39,16 @@ def test_every_command_fits(name: str, width: int) -> None:
     assert too_wide(shown(*PRINTING[name][1], width=width), width) == []
 
 
-@pytest.mark.parametrize(("width", "part"), [(80, 0), (100, 1), (200, 2)])
-def test_every_table_of_bundled_trees_fits(width: int, part: int) -> None:
-    """Each tree with a command at a width, by turns: all of them would be thousands of processes."""
+def test_every_table_of_bundled_trees_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each tree and command at a width, by turns, in this process: that a terminal is asked is shown above."""
     wrong = {}
-    for number, path in share([*enumerate(fixture_trees())], part, 3):
-        command = TABLES[(number + part) % len(TABLES)]
-        if lines := too_wide(shown(command, path, width=width), width):
-            wrong[f"{command} {tree_name(path)}"] = lines[:3]
+    for number, path in enumerate(fixture_trees()):
+        width = (80, 100, 200)[(number + PART) % 3]
+        screen = Screen(terminal=True, width=width)
+        monkeypatch.setattr(Screen, "detect", lambda _color="auto", screen=screen: screen)
+        for command in share(TABLES, number, 3):
+            if lines := too_wide(run(command, path).out.split("\n"), width):
+                wrong[f"{command} {tree_name(path)} {width}"] = lines[:3]
     assert wrong == {}
 
 
