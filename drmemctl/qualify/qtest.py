@@ -46,10 +46,10 @@ def address_of(drc_index: int) -> int:
 
 def version_of(qemu: str) -> tuple[int, ...]:
     """Return the version of a QEMU, such as (7, 2, 22)."""
-    asked = _run(qemu, "--version")
-    if asked.returncode:
-        raise OracleError(f"{qemu} --version {how_it_ended(asked.returncode)}")
-    version = _VERSION.search(asked.stdout)
+    process = _run(qemu, "--version")
+    if process.returncode:
+        raise OracleError(f"{qemu} --version {how_it_ended(process.returncode)}")
+    version = _VERSION.search(process.stdout)
     if version is None:
         raise OracleError(f"{qemu} does not say which QEMU it is")
     return tuple(map(int, version[1].split(".")))
@@ -64,8 +64,12 @@ def firmware_blob(qemu: str, version: tuple[int, ...], place: Path) -> bytes:
     path.unlink(missing_ok=True)
     has_command = version >= (7, 2)
     options = ("-S", "-qmp", "stdio") if has_command else ("-machine", f"pseries,dumpdtb={path}")
-    asked = (("qmp_capabilities", {}), ("dumpdtb", {"filename": str(path)}), ("quit", {})) if has_command else ()
-    text = "".join(json.dumps({"execute": command, "arguments": given}) + "\n" for command, given in asked)
+    commands = (
+        (("qmp_capabilities", {}), ("dumpdtb", {"filename": str(path)}), ("quit", {})) if has_command else ()
+    )
+    text = "".join(
+        json.dumps({"execute": command, "arguments": arguments}) + "\n" for command, arguments in commands
+    )
     dumping = _run(qemu, *MACHINE, *options, text=text)
     if dumping.returncode or not path.exists():
         reason = dumping.stderr.strip()[-300:] or f"it {how_it_ended(dumping.returncode)}"
