@@ -52,10 +52,9 @@ class _Decoder(Protocol):
 class _Zlib:
     """gzip by zlib, which checks the member's CRC and length itself."""
 
-    def __init__(self, memory: int) -> None:
+    def __init__(self, _memory: int) -> None:
         import zlib
 
-        del memory
         self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
         self._error = zlib.error
         self.needs_input = True
@@ -158,10 +157,9 @@ def _xz(memory: int) -> _Decoder:
     return _Standard(decoder, lzma.LZMAError)
 
 
-def _bzip2(memory: int) -> _Decoder:
+def _bzip2(_memory: int) -> _Decoder:
     import bz2
 
-    del memory
     return _Standard(bz2.BZ2Decompressor(), OSError)
 
 
@@ -170,11 +168,6 @@ def _zstd(memory: int) -> _Decoder:
     # The smallest power of two that holds the window for which there is room.
     options = {zstd.DecompressionParameter.window_log_max: max(10, (memory - _SMALL - 1).bit_length())}
     return _Standard(zstd.ZstdDecompressor(options=options), zstd.ZstdError)
-
-
-def _no_dictionary(head: bytes) -> int:
-    del head
-    return 0
 
 
 def _xz_dictionary(head: bytes) -> int:
@@ -240,7 +233,7 @@ class Method(NamedTuple):
     name: str
     magics: tuple[bytes, ...]
     decoder: Callable[[int], _Decoder]
-    dictionary: Callable[[bytes], int] = _no_dictionary
+    dictionary: Callable[[bytes], int] = lambda _head: 0
 
 
 # zstd frames may be preceded by skippable ones (RFC 8878 section 3.1.2): 0x184D2A50 to 0x184D2A5F.
@@ -278,22 +271,21 @@ class _Layer:
         while not self._done:
             if self._decoder.eof:
                 self._next_member()
-            elif output := self._step():
+                continue
+            data = b""
+            if self._decoder.needs_input:
+                data = self._inner.some(self._piece)
+                self._piece = min(2 * self._piece, CHUNK)
+                if not data:
+                    raise self._error("ends early")
+            try:
+                output = self._decoder.step(data)
+            except _DamagedError as error:
+                raise self._error(f"is damaged: {error}") from None
+            if output:
                 self._budget.count(len(output), self._method.name)
                 return output
         return b""
-
-    def _step(self) -> bytes:
-        data = b""
-        if self._decoder.needs_input:
-            data = self._inner.some(self._piece)
-            self._piece = min(2 * self._piece, CHUNK)
-            if not data:
-                raise self._error("ends early", "copy or create the file again")
-        try:
-            return self._decoder.step(data)
-        except _DamagedError as error:
-            raise self._error(f"is damaged: {error}", "copy or create the file again") from None
 
     def _next_member(self) -> None:
         """Go on with a further member, or end; what follows and is neither member nor padding is noted."""
@@ -313,8 +305,8 @@ class _Layer:
             message = f"bytes that are no {self._method.name} follow the {self._method.name} data; ignored"
             self._defects.append(Defect("trailing-bytes", message, offset=self._inner.offset))
 
-    def _error(self, fault: str, hint: str) -> InputError:
-        message = f"the {self._method.name} data {fault}"
+    def _error(self, fault: str) -> InputError:
+        message, hint = f"the {self._method.name} data {fault}", "copy or create the file again"
         return InputError(message, source=self._source, offset=self._inner.offset, hint=hint)
 
 
