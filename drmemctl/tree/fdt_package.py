@@ -23,7 +23,7 @@ with warnings.catch_warnings():
 from drmemctl.errors import WriteError
 from drmemctl.tree.builder import shown
 from drmemctl.tree.dts_text import shown_name, value_pieces
-from drmemctl.tree.node import Node, Property, Tree
+from drmemctl.tree.node import Node, Tree
 
 VERSION = 17
 LAST_COMPATIBLE = 16
@@ -165,18 +165,15 @@ def node_pieces(root: Node) -> Iterator[str]:
             yield ("" if node is root else "\n") + "\t" * depth + (shown_name(node.name) or "/") + " {\n"
             depth += 1
             for prop in node.properties:
-                yield from _property_pieces(prop, depth)
+                yield "\t" * depth + shown_name(prop.name)
+                if prop.value:
+                    yield " = "
+                    yield from value_pieces(prop.value)
+                cut = f" /* the first {len(prop.value)} of {prop.total} bytes */"
+                yield f";{'' if prop.total is None else cut}\n"
         else:
             depth -= 1
             yield "\t" * depth + "};\n"
-
-
-def _property_pieces(prop: Property, depth: int) -> Iterator[str]:
-    yield "\t" * depth + shown_name(prop.name)
-    if prop.value:
-        yield " = "
-        yield from value_pieces(prop.value)
-    yield ";\n" if prop.total is None else f"; /* the first {len(prop.value)} of {prop.total} bytes */\n"
 
 
 def _translated(action: Callable[[], Result], source: str) -> Result:
