@@ -13,8 +13,6 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from drmemctl.fleet.work import CHECK
-
 _TEXT, _NUMBER, _ADDRESS, _TRUTH = pa.string(), pa.int64(), pa.uint64(), pa.bool_()
 
 
@@ -155,9 +153,6 @@ ALL_TABLES: dict[str, pa.Schema] = {
     "explorations": _table("drmemctl.fleet.explorations/1", [*_SCENARIO, *_EXPLORED]),
 }
 """All tables by name."""
-
-TABLES = {name: ALL_TABLES[name] for name in CHECK.tables}
-"""Those of `fleet check`."""
 
 
 def read(stream: Any, columns: Sequence[str] | None = None) -> pa.Table:
