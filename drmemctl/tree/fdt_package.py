@@ -73,9 +73,9 @@ class _Value(fdt.PropBytes):  # type: ignore[misc]
         self.data = value
 
 
-def _visits(root: Node, path: str) -> Iterator[tuple[Node, str, bool]]:
+def _visits(root: Node) -> Iterator[tuple[Node, str, bool]]:
     """Yield each node twice, with its path: with True before the nodes below it, with False after them."""
-    stack = [(root, path, True)]
+    stack = [(root, "/", True)]
     while stack:
         node, path, is_open = stack.pop()
         yield node, path, is_open
@@ -100,7 +100,7 @@ def _structure(root: Node, strings: _Strings) -> list[bytes]:
     """Return the structure block in pieces; large values are pieces of their own, and not copied."""
     pieces: list[bytes] = []
     small = bytearray()
-    for node, path, is_open in _visits(root, "/"):
+    for node, path, is_open in _visits(root):
         if not is_open:
             small += _END_NODE
             continue
@@ -159,7 +159,7 @@ def text_pieces(tree: Tree) -> Iterator[str]:
 def node_pieces(root: Node) -> Iterator[str]:
     """Yield a node and all below it as source."""
     depth = 0
-    for node, _, is_open in _visits(root, "/"):
+    for node, _, is_open in _visits(root):
         if is_open:
             # As dtc: a blank line before each node but the outermost.
             yield ("" if node is root else "\n") + "\t" * depth + (shown_name(node.name) or "/") + " {\n"
