@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from drmemctl.check.bounds import limited
+from drmemctl.check.bounds import first_of, limited
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
@@ -25,6 +25,7 @@ RuleFunction = Callable[[Any], Iterator[Violation]]
 """A rule's function; what it takes is what `Rule.about` says."""
 
 SECTIONS = ("Why", "Example", "Kernel", "Fix")
+"""The sections of a page, as docstrings name them."""
 
 NEEDS: dict[str, Callable[[Subject], bool]] = {
     "drmem": lambda subject: subject.drmem_node is not None,
@@ -94,7 +95,8 @@ class Rule(NamedTuple):
         needs: keys of `NEEDS`.
         references: kernel commits, LoPAR sections, QEMU commits, mails.
         about: what it judges: a `Subject`, or a `drmemctl.check.stream.answers.RtasStream`.
-        counted: what the violations beyond `MAX_VIOLATIONS` are called; empty where the function bounds them.
+        counted: what the violations beyond `MAX_VIOLATIONS` are called; empty where the function bounds
+            them, or where they are about answers.
 
     """
 
@@ -120,6 +122,12 @@ class Rule(NamedTuple):
         violations = self.judge(subject)
         if self.counted:
             violations = limited(violations, self.counted)
+        elif self.about is not Subject:
+            # Of answers the place from which on they are counted says more than what they are called.
+            violations = first_of(
+                violations,
+                lambda number, first: first._replace(message=f"{number:,} more like these from here on"),
+            )
         return (violation._replace(rule=self.id, severity=self.severity) for violation in violations)
 
     @property

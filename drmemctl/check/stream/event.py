@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import RtasStream, bounded
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.hotplug_section import (
     ACTIONS,
     BY_COUNT,
@@ -45,7 +45,6 @@ _CONSEQUENCES = {
     ),
     about=RtasStream,
 )
-@bounded
 def bad_event(stream: RtasStream) -> Iterator[Violation]:
     """Look for sections that do not fit, requests that cannot be, scopes below 1, and versions that RTAS has not.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import RtasStream, bounded
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.update_nodes import OPCODES, WORK_AREA, UpdateNodes, in_order
 
 _LOPAR = "LoPAR 2.9: ibm,update-nodes RTAS call"
@@ -22,7 +22,6 @@ _LINUX = "Linux arch/powerpc/platforms/pseries/mobility.c: pseries_devicetree_up
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
-@bounded
 def no_end(stream: RtasStream) -> Iterator[Violation]:
     """Look for a list of ibm,update-nodes that no word 0 ends inside its work area, or whose operands are cut.
 
@@ -56,7 +55,6 @@ def no_end(stream: RtasStream) -> Iterator[Violation]:
     references=(_LOPAR, _LINUX),
     about=RtasStream,
 )
-@bounded
 def odd_operation(stream: RtasStream) -> Iterator[Violation]:
     """Look for operations that are not in LoPAR's order, have an opcode other than 1 to 3, or a count of 0.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import RtasStream, bounded
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.update_properties import DELETED, NAME_ONLY, Descriptor, UpdateProperties
 
 _LOPAR = "LoPAR 2.9: ibm,update-properties RTAS call"
@@ -34,7 +34,6 @@ def _short(text: str) -> str:
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
-@bounded
 def misfit(stream: RtasStream) -> Iterator[Violation]:
     """Look for a count of 0 or one that does not fit, names without an end, and values beyond the work area.
 
@@ -71,7 +70,6 @@ def misfit(stream: RtasStream) -> Iterator[Violation]:
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
-@bounded
 def part_not_last(stream: RtasStream) -> Iterator[Violation]:
     """Look for a value that goes on in the next work area while other descriptors follow it in this one.
 
@@ -131,7 +129,6 @@ class PartialValue:
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
-@bounded
 def broken_value(stream: RtasStream) -> Iterator[Violation]:
     """Look for a value in parts that another name, a removal, an error or the last answer interrupts.
 
@@ -178,7 +175,6 @@ def broken_value(stream: RtasStream) -> Iterator[Violation]:
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
-@bounded
 def passed_over(stream: RtasStream) -> Iterator[Violation]:
     """Look for properties with a name and no value, for empty names, and for a path that is not the node's.
 
