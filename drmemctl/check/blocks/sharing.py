@@ -49,7 +49,6 @@ def shared_blocks(subject: Subject) -> tuple[BlockSpan, ...]:
 @rule(
     "DRM100",
     Severity.ERROR,
-    "blocks",
     "memory block on several nodes",
     counted="blocks",
     needs=("block-size",),
@@ -101,7 +100,6 @@ def _shared(subject: Subject, block: BlockSpan, consequence: str) -> Violation:
 @rule(
     "DRM101",
     Severity.WARNING,
-    "blocks",
     "memory block shared by a memory node and LMBs",
     counted="blocks",
     needs=("block-size",),
@@ -133,7 +131,6 @@ def block_of_node_and_lmb(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM102",
     Severity.INFO,
-    "blocks",
     "memory that ends inside a section",
     counted="ends of memory",
     references=(

@@ -34,7 +34,6 @@ _READ_AT_BOOT = frozenset(
 @rule(
     "DRM140",
     Severity.ERROR,
-    "dump",
     "update of the LMBs that the kernel wrote over",
     needs=("dump", "lmbs"),
     kernels=WITH_ARRAY,
@@ -93,7 +92,6 @@ def _change(update: Run, run: Run) -> str:
 @rule(
     "DRM142",
     Severity.WARNING,
-    "dump",
     "property that Linux reads at boot alone, and that has changed since",
     needs=("dump",),
     counted="such properties",

@@ -23,7 +23,6 @@ _LISTED_PAIRS = 3
 @rule(
     "DRM150",
     Severity.WARNING,
-    "state",
     "distances of nodes that the tree no longer gives",
     needs=("distances", "blocks"),
     references=(

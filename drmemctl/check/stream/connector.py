@@ -26,7 +26,6 @@ _GOES_ON = (COMPLETE, NEXT_SIBLING, NEXT_CHILD, NEXT_PROPERTY, PREVIOUS_PARENT, 
 @rule(
     "DRM119",
     Severity.ERROR,
-    "stream",
     "connector that Linux cannot read completely",
     references=(
         "Linux arch/powerpc/platforms/pseries/dlpar.c: dlpar_configure_connector",

@@ -37,7 +37,6 @@ _CONSEQUENCES = {
 @rule(
     "DRM118",
     Severity.ERROR,
-    "stream",
     "event that Linux cannot act on",
     references=(
         "Linux arch/powerpc/kernel/rtas.c: get_pseries_errorlog; platforms/pseries/dlpar.c: handle_dlpar_errorlog",

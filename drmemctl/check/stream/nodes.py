@@ -17,7 +17,6 @@ _LINUX = "Linux arch/powerpc/platforms/pseries/mobility.c: pseries_devicetree_up
 @rule(
     "DRM110",
     Severity.ERROR,
-    "stream",
     "list of nodes without a terminator",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
@@ -50,7 +49,6 @@ def no_end(stream: RtasStream) -> Iterator[Violation]:
 @rule(
     "DRM111",
     Severity.WARNING,
-    "stream",
     "operation out of order, without effect or of unknown kind",
     references=(_LOPAR, _LINUX),
     about=RtasStream,

@@ -75,7 +75,6 @@ def _named(stream: RtasStream) -> Iterator[NamedNode]:
 @rule(
     "DRM112",
     Severity.ERROR,
-    "stream",
     "addition after which Linux misreads the list",
     references=(
         "Linux 2efd7f6eb9b7 (5.11): the node is looked up before the DRC index is skipped; also in 5.10.y",
@@ -144,7 +143,6 @@ def _is_sound(nodes: UpdateNodes) -> bool:
 @rule(
     "DRM113",
     Severity.WARNING,
-    "stream",
     "phandle of no node, or DRC index that is also a phandle",
     references=(_LINUX, "LoPAR 2.9: ibm,update-nodes RTAS call, ibm,phandle", "Linux 91713ac37785 (5.9)"),
     about=RtasStream,

@@ -29,7 +29,6 @@ def _short(text: str) -> str:
 @rule(
     "DRM114",
     Severity.ERROR,
-    "stream",
     "descriptors that do not match their count or length",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
@@ -65,7 +64,6 @@ def misfit(stream: RtasStream) -> Iterator[Violation]:
 @rule(
     "DRM115",
     Severity.ERROR,
-    "stream",
     "partial value that is not the last of its work area",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
@@ -124,7 +122,6 @@ class PartialValue:
 @rule(
     "DRM116",
     Severity.ERROR,
-    "stream",
     "partial value that is not continued",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
@@ -170,7 +167,6 @@ def broken_value(stream: RtasStream) -> Iterator[Violation]:
 @rule(
     "DRM117",
     Severity.WARNING,
-    "stream",
     "descriptor that Linux ignores, or for another node",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
