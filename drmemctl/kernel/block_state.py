@@ -50,14 +50,9 @@ def _offline_error(state: KernelState, block: int) -> int:
     base, end = block * size, (block + 1) * size
     if any(state.kept.reserved_in(base, end)):
         return EBUSY
-    return EBUSY if _holds_unmovable(state, base, end) else 0
-
-
-def _holds_unmovable(state: KernelState, base: int, end: int) -> bool:
-    """Whether an unmovable LMB is at addresses from `base` up to `end`."""
-    size = state.table.lmb_size or 0
-    for run in state.table.runs if size and state.unmovable else ():
-        first, beyond = max(0, (base - run.base) // size), min(run.lmbs, -(-(end - run.base) // size))
+    lmb_size = state.table.lmb_size or 0
+    for run in state.table.runs if lmb_size and state.unmovable else ():
+        first, beyond = max(0, (base - run.base) // lmb_size), min(run.lmbs, -(-(end - run.base) // lmb_size))
         if not state.unmovable.isdisjoint(range(run.drc_index + first, run.drc_index + beyond)):
-            return True
-    return False
+            return EBUSY
+    return 0
