@@ -132,7 +132,8 @@ def text(table: Iterable[Entry]) -> str:
     head, _, _ = TABLE.read_text(encoding="utf-8").partition("MEASURED: dict")
     lines = ["MEASURED: dict[str, Measured] = {"]
     for name, having, lacking in table:
-        lines += [f"    {json.dumps(name)}: Measured(", *_filled(having), *_filled(lacking), "    ),"]
+        sides = ["READ,"] if not (having or lacking) else ["Measured(", *_filled(having), *_filled(lacking), "    ),"]
+        lines += [f"    {json.dumps(name)}: {sides[0]}", *sides[1:]]
     return head + "\n".join([*lines, "}"]) + "\n"
 
 
