@@ -12,7 +12,7 @@ from collections.abc import Callable
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.kernel.capabilities import ASSIGNED_FIRST, FLUSH_PER_LMB, WRONG_NODE_ADD
 from drmemctl.kernel.job import Job, LmbMessage
-from drmemctl.kernel.physical import max_physical
+from drmemctl.kernel.sections import max_physical
 from drmemctl.kernel.task import R, Task
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run

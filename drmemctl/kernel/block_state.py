@@ -13,15 +13,12 @@ from dataclasses import replace
 from drmemctl.kernel.errno import EBUSY, EINVAL, ENOENT
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.state import KernelState
-from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, take
+from drmemctl.kernel.task import Lock, StatePart, Task, atomic, holding
 
 
 def write_state(job: Job, block: int, *, online: bool) -> Task[int]:
     """Put a memory block online or take it offline; return 0 or a negative error number."""
-    yield from take(Lock.HOTPLUG)
-    rc = yield from _change_state(job, block, online=online)
-    yield from drop(Lock.HOTPLUG)
-    return rc
+    return holding(Lock.HOTPLUG, _change_state(job, block, online=online))
 
 
 @atomic(reads=(StatePart.FLAGS,), writes=(StatePart.BLOCKS,))

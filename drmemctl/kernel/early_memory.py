@@ -23,8 +23,8 @@ from drmemctl.kernel.cmdline import command_line, crash_kernel, memory_size
 from drmemctl.kernel.fake_nodes import FakeNodes
 from drmemctl.kernel.kexec_capabilities import CRASHKERNEL_CMA_SUFFIX
 from drmemctl.kernel.memblock import Memblock
-from drmemctl.kernel.physical import max_physical
 from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.sections import max_physical
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.tree.node import Tree
 

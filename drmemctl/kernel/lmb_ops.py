@@ -24,8 +24,8 @@ from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.lmb_node import current_associativity, node_of_lmb
 from drmemctl.kernel.memory_capabilities import ADDRESS_CHECK, RANGE_PREVALIDATED
-from drmemctl.kernel.physical import max_physical
 from drmemctl.kernel.plugins import replaceable
+from drmemctl.kernel.sections import max_physical
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.model.run import Lmb, is_assigned
 
