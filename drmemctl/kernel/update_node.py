@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drmemctl.formats.delivery import Delivery
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.update_nodes import WORK_AREA
-from drmemctl.formats.update_properties import DELETED, HEADER_SIZE, NAME_ONLY, PARTIAL
+from drmemctl.formats.update_properties import DELETED, HEADER_SIZE, NAME_ONLY, PARTIAL, Delivery
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import Job, OopsError
