@@ -16,7 +16,7 @@ from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_lrdr_capacity
 from drmemctl.kernel.cmdline import command_line, memory_size
-from drmemctl.kernel.physical import max_physical
+from drmemctl.kernel.sections import max_physical
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.run import Run, is_assigned

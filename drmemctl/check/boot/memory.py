@@ -14,7 +14,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.formats.memory_reg import REG
-from drmemctl.kernel.physical import max_physical
+from drmemctl.kernel.sections import max_physical
 from drmemctl.model.boot_memory import MemoryNode
 from drmemctl.model.intervals import shared
 from drmemctl.model.platform import shows_absence

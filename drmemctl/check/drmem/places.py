@@ -14,7 +14,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import drc_indexes, spans_of_addresses
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, RESERVED
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
-from drmemctl.kernel.physical import max_physical
+from drmemctl.kernel.sections import max_physical
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
