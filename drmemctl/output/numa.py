@@ -133,8 +133,8 @@ def _node_cells(node: NumaNode, name: Cell) -> Sequence[Cell]:
         ValueCell.of_size(node.bytes),
         ValueCell.of_size(node.boot_bytes or None, "-"),
         f"{node.lmbs:,}" if node.lmbs else "-",
-        str(node.cores) if node.cores else "-",
-        str(len(node.threads)) if node.threads else "-",
+        f"{node.cores:,}" if node.cores else "-",
+        f"{len(node.threads):,}" if node.threads else "-",
         _brief(spans(node.threads)) or "-",
     )
 

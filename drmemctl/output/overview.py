@@ -273,7 +273,7 @@ def _node_line(screen: Screen, layout: NumaLayout, node: NumaNode, whole: int) -
     text, style, _ = node_name(node, layout)
     name = screen.style(f"{text:<14}", style)
     lmbs = f"{node.lmbs:,}" if node.lmbs else "-"
-    cores = str(node.cores) if node.cores else "-"
+    cores = f"{node.cores:,}" if node.cores else "-"
     line = f"{name}{size_text(node.bytes):>10}{lmbs:>12}  {cores:>5}"
     return f"{line}  {_bar(screen, node.bytes, whole, style)}".rstrip()
 
