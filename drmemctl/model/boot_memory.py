@@ -24,10 +24,9 @@ from drmemctl.formats.memory_reg import (
 from drmemctl.model.associativity import Associativity, domains_of
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.platform import shows_absence
+from drmemctl.model.run import ADDRESSES
 from drmemctl.model.standard_properties import device_type, is_available
 from drmemctl.tree.node import Node, Tree, per_tree
-
-_ADDRESSES = 1 << 64
 
 DEFAULT_NODE = 0
 """Where Linux puts memory without `ibm,associativity`, and all memory when it runs without NUMA."""
@@ -147,5 +146,5 @@ def _ranges(node: Node, name: str, cells: RootCells, defects: list[Defect]) -> t
     memory: MemoryReg = decode(prop.value, cells.address, cells.size, prop.total)
     defects += [defect.at("/" + node.name, name) for defect in memory.defects]
     # Linux reads numbers of more cells into 64 bits (`dt_mem_next_cell`).
-    cut = (MemoryRange(part.base % _ADDRESSES, part.size % _ADDRESSES) for part in memory.ranges)
+    cut = (MemoryRange(part.base % ADDRESSES, part.size % ADDRESSES) for part in memory.ranges)
     return tuple(part for part in cut if part.size)

@@ -27,9 +27,6 @@ PROPERTY_OF: dict[str, str] = {"v1": V1, "v2": V2}
 DEFAULT_LIMIT = 4_194_304
 """LMBs that a v1 property is made for unless someone asks for more: 96 MiB of entries."""
 
-_LAST_ADDRESS = (1 << 64) - 1
-_LAST_DRC_INDEX = (1 << 32) - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
@@ -74,13 +71,8 @@ def convert(tree: Tree, to: str, limit: int = DEFAULT_LIMIT) -> Conversion:
 
 
 def singles(table: LmbTable) -> Iterator[Run]:
-    """Yield an entry for each LMB, as v1 has them; without an LMB size only for runs of one LMB."""
-    size = table.lmb_size or 0
-    for run in table.runs:
-        base, drc, aa, flags = run.base, run.drc_index, run.aa_index, run.flags
-        # Addresses wrap at 64 bits and DRC indexes at 32, as in Linux.
-        for at in range(run.lmbs):
-            yield Run(base + at * size & _LAST_ADDRESS, 1, drc + at & _LAST_DRC_INDEX, aa, flags)
+    """Return an entry for each LMB, as v1 has them; without an LMB size only for runs of one LMB."""
+    return (run.part(at, 1, table.lmb_size) for run in table.runs for at in range(run.lmbs))
 
 
 def _encoded(name: str, drmem: Drmem, old: Entries, limit: int) -> bytes:
