@@ -11,7 +11,7 @@ from drmemctl.model.lookup_usage import INVALID, OUT_OF_RANGE, UNSET, ArrayUse, 
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.json import kernel_field, record, streamed
 from drmemctl.output.lmb_words import address_range, domains_text, width_of
-from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.screen import Screen
 from drmemctl.output.table import AS_IT_IS, Cell, Column, NodeCell, TableChoice, ValueCell, show_table
 from drmemctl.wording import count_of
 
@@ -94,9 +94,7 @@ def rows(usage: LookupUsage) -> Iterator[Sequence[Cell]]:
     ends = (base + lmbs * (usage.lmb_size or 1) for users in everybody for base, lmbs in users.ranges)
     width = width_of(max(ends, default=1) - 1)
     for use in usage.arrays:
-        node = NodeCell.of("?", style="dim") if usage.unknown else NodeCell.of("none", style="bold red")
-        if use.node is not None:
-            node = NodeCell.of(use.node, style=node_style(use.node))
+        node = NodeCell.of_node(use.node, "?" if usage.unknown else "none")
         notes = [f"same as {use.same_as}"] * (use.same_as is not None)
         notes += ["unused"] * (not use.users.lmbs)
         states = (use.users.free, "free"), (use.users.reserved, "reserved")
@@ -106,7 +104,7 @@ def rows(usage: LookupUsage) -> Iterator[Sequence[Cell]]:
         yield (str(use.index), domains_text(use.domains), node, *memory, note)
     for outsiders in usage.outsiders:
         users = outsiders.users
-        node = NodeCell.of("none", style="bold red") if users.assigned else NodeCell.of("-", style="dim")
+        node = NodeCell.of_node(None, "none" if users.assigned else "-")
         index = "-" if outsiders.aa_index is None or outsiders.reason == UNSET else str(outsiders.aa_index)
         # An unassigned LMB has no array, as LoPAR wants; an assigned one kills a booting kernel.
         note = (_why(outsiders), "bold red" if users.assigned else "dim")

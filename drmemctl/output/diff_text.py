@@ -188,9 +188,7 @@ TOTAL_COLUMNS = (
 
 
 def _total_row(total: NodeTotal) -> Sequence[Cell]:
-    node = NodeCell.of("none", style="bold red")
-    if total.node is not None:
-        node = NodeCell.of(total.node, style=node_style(total.node))
+    node = NodeCell.of_node(total.node)
     if total.old_bytes is None or total.new_bytes is None:
         counts = (total.old_lmbs, total.new_lmbs)
         return (node, *(count_of(lmbs, "LMB") for lmbs in counts), f"{counts[1] - counts[0]:+,}")
