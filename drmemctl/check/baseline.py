@@ -135,7 +135,9 @@ class Baseline:
         stale: dict[str, list[KnownFinding]] = {}
         for name, entries in self.entries.items():
             source = _source(name, _folder(self.path))
-            if name not in self._judged and _is_there(source):
+            file = file_of(source)
+            # Standard input and this machine are always there.
+            if name not in self._judged and (file is None or os.path.lexists(file)):
                 continue
             met = Counter(self._met.get(name, ()))
             for entry in entries:
@@ -197,9 +199,3 @@ def _name(source: str, folder: str) -> str:
 
 def _source(name: str, folder: str) -> str:
     return name if file_of(name) is None else os.path.join(folder, name)  # noqa: PTH118
-
-
-def _is_there(source: str) -> bool:
-    """Whether an input could still be judged: standard input and this machine always."""
-    file = file_of(source)
-    return file is None or os.path.lexists(file)

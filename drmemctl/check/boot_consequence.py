@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import Rule
@@ -34,11 +35,10 @@ class BootConsequence:
         """Ask for a kernel; without one, for the newest."""
         self._subject = subject
         self._kernel = kernel
-        self._faults: dict[str, list[Fault]] | None = None
 
     def of_rule(self, rule: Rule, violations: Iterable[Violation]) -> Iterator[Violation]:
         """Yield the violations of a rule with what becomes of the kernel; at least one where it dies of that."""
-        faults = self._by_rule().get(rule.id, [])
+        faults = self._faults.get(rule.id, [])
         deaths = {fault.path: fault.dead for fault in reversed(faults)}
         paths: set[str] = set()
         for violation in violations:
@@ -52,17 +52,18 @@ class BootConsequence:
                 )
                 yield _deadly(violation, fault.dead)
 
-    def _by_rule(self) -> dict[str, list[Fault]]:
-        if self._faults is None:
-            from drmemctl.kernel.boot_faults import deadly_at_boot
+    @cached_property
+    def _faults(self) -> dict[str, list[Fault]]:
+        """The faults by the rule that tells of them."""
+        from drmemctl.kernel.boot_faults import deadly_at_boot
 
-            self._faults = {}
-            subject = self._subject
-            drmem = None if subject.drmem_node is None else subject.drmem
-            for fault in deadly_at_boot(subject.tree, self._kernel or profile(), drmem):
-                if fault.cause is not None:
-                    self._faults.setdefault(RULE_OF_CAUSE[fault.cause], []).append(fault)
-        return self._faults
+        faults: dict[str, list[Fault]] = {}
+        subject = self._subject
+        drmem = None if subject.drmem_node is None else subject.drmem
+        for fault in deadly_at_boot(subject.tree, self._kernel or profile(), drmem):
+            if fault.cause is not None:
+                faults.setdefault(RULE_OF_CAUSE[fault.cause], []).append(fault)
+        return faults
 
 
 def _deadly(violation: Violation, dead: str) -> Violation:

@@ -55,7 +55,14 @@ class Plan(NamedTuple):
     def rules(self, families: Iterable[str] = FAMILIES) -> list[Rule]:
         """Return the rules of these families, in the order of ids."""
         layers = (RuleSelection(self.select or (ALL,), self.ignore), *self.extensions)
-        return [rule for rule in rules_of(families).values() if _is_selected(rule, layers)]
+        rules = []
+        for rule in rules_of(families).values():
+            is_selected = False
+            for layer in layers:
+                is_selected = layer.has(rule, otherwise=is_selected)
+            if is_selected:
+                rules.append(rule)
+        return rules
 
     def at(self, source: str) -> Plan:
         """Return the plan for an input, without what that need not keep."""
@@ -65,13 +72,6 @@ class Plan(NamedTuple):
     def severity_of(self, violation: Violation) -> Severity:
         """Return how grave a violation is to this project."""
         return overridden(self.severities, RULES[violation.rule], violation.severity)
-
-
-def _is_selected(rule: Rule, layers: Iterable[RuleSelection]) -> bool:
-    is_selected = False
-    for layer in layers:
-        is_selected = layer.has(rule, otherwise=is_selected)
-    return is_selected
 
 
 def unknown_words(words: Sequence[str]) -> list[str]:

@@ -35,18 +35,15 @@ def fix_of(finding: Finding, subject: Subject) -> tuple[str, ...]:
 
 def commands(finding: Finding, source: str) -> list[str]:
     """Return the command lines for a finding in an input of that name, to be pasted."""
-    name = _typed(source) if finding.fix else None
-    return [
-        line if name is None else _with_input(line, name)
-        for line in finding.fix
-        if name is not None or TREE not in line
-    ]
-
-
-def _with_input(line: str, name: str) -> str:
-    """Return a command line with the input's name for `TREE`; the older tree's name may have that word as well."""
-    before, migrated, options = line.rpartition(_MIGRATED)
-    return before + quote(f"lpm {name}") + options if migrated else line.replace(TREE, name)
+    name = _typed(source)
+    if name is None:
+        return [line for line in finding.fix if TREE not in line]
+    lines = []
+    for line in finding.fix:
+        # The older tree's name, which stands before it, may have the word `TREE` as well.
+        before, migrated, options = line.rpartition(_MIGRATED)
+        lines.append(before + quote(f"lpm {name}") + options if migrated else line.replace(TREE, name))
+    return lines
 
 
 def _typed(source: str) -> str | None:

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 
 from drmemctl.check.finding import Severity
 from drmemctl.check.powervm import POWERVM
-from drmemctl.check.rule import Rule
-
-SECTIONS = ("Why", "Example", "Kernel", "Fix")
-"""The sections of a page, as docstrings name them."""
+from drmemctl.check.rule import SECTIONS, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,7 @@ class Page:
         title: what is wrong, in a few words.
         kernels: the releases that it is about, in words.
         summary: what it looks for, in a sentence.
-        sections: (one of `SECTIONS`, text), in their order.
+        sections: (one of `rule.SECTIONS`, text), in their order.
         references: kernel commits, chapters of LoPAR, and the like.
         powervm: what is known of it on PowerVM.
 

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from drmemctl.check.bounds import limited
+from drmemctl.check.bounds import first_of, limited
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
@@ -25,6 +25,7 @@ RuleFunction = Callable[[Any], Iterator[Violation]]
 """A rule's function; what it takes is what `Rule.about` says."""
 
 SECTIONS = ("Why", "Example", "Kernel", "Fix")
+"""The sections of a page, as docstrings name them."""
 
 NEEDS: dict[str, Callable[[Subject], bool]] = {
     "drmem": lambda subject: subject.drmem_node is not None,
@@ -94,7 +95,8 @@ class Rule(NamedTuple):
         needs: keys of `NEEDS`.
         references: kernel commits, LoPAR sections, QEMU commits, mails.
         about: what it judges: a `Subject`, or a `drmemctl.check.stream.answers.RtasStream`.
-        counted: what the violations beyond `MAX_VIOLATIONS` are called; empty where the function bounds them.
+        counted: what the violations beyond `MAX_VIOLATIONS` are called; empty where the function bounds
+            them, or where they are about answers.
 
     """
 
@@ -120,6 +122,12 @@ class Rule(NamedTuple):
         violations = self.judge(subject)
         if self.counted:
             violations = limited(violations, self.counted)
+        elif self.about is not Subject:
+            # Of answers the place from which on they are counted says more than what they are called.
+            violations = first_of(
+                violations,
+                lambda number, first: first._replace(message=f"{number:,} more like these from here on"),
+            )
         return (violation._replace(rule=self.id, severity=self.severity) for violation in violations)
 
     @property
@@ -143,9 +151,9 @@ RULES: dict[str, Rule] = {}
 def rule(  # noqa: PLR0913 - a rule is registered with all that is known of it
     rule_id: str,
     severity: Severity,
-    family: str,
     title: str,
     *,
+    family: str = "",
     needs: tuple[str, ...] = (),
     kernels: Kernels | None = None,
     references: tuple[str, ...] = (),
@@ -154,13 +162,15 @@ def rule(  # noqa: PLR0913 - a rule is registered with all that is known of it
 ) -> Callable[[RuleFunction], RuleFunction]:
     """Register the decorated function as a rule; the parameters are the attributes of `Rule`.
 
-    `ValueError` if the id is taken, or the family or a need is unknown.
+    The family is by default the package that it stands in. `ValueError` if the id is taken, or the family or a
+    need is unknown.
     """
 
     def register(judge: RuleFunction) -> RuleFunction:
-        if rule_id in RULES or family not in FAMILIES or any(need not in NEEDS for need in needs):
+        own_family = family or judge.__module__.split(".")[-2:][0]
+        if rule_id in RULES or own_family not in FAMILIES or any(need not in NEEDS for need in needs):
             raise ValueError(f"rule {rule_id}: id taken, or unknown family or need")
-        facts = (rule_id, severity, family, title, judge, kernels or Kernels(), needs, references)
+        facts = (rule_id, severity, own_family, title, judge, kernels or Kernels(), needs, references)
         RULES[rule_id] = Rule(*facts, about, counted)
         return judge
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from functools import partial
 from typing import NamedTuple
 
 from drmemctl.check.finding import Severity
@@ -92,7 +91,7 @@ class PathIgnore(NamedTuple):
             # Of an archive's member both the archive and the member can be named.
             names += [os.path.basename(file), os.path.basename(source)]  # noqa: PTH119
             names += map(_absolute, (file, source))
-        is_meant = any(map(partial(_matches, (pattern, absolute)), names))
+        is_meant = any(fnmatchcase(name, wanted) for name in names for wanted in (pattern, absolute))
         return is_meant != self.pattern.startswith("!")
 
 
@@ -101,7 +100,3 @@ def _absolute(path: str) -> str:
         return os.path.abspath(path)  # noqa: PTH100
     except FileNotFoundError:  # a current directory that was removed
         return path
-
-
-def _matches(patterns: tuple[str, ...], name: str) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)

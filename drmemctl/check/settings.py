@@ -167,7 +167,35 @@ def read_settings(path: str) -> Settings:
 
     In a file of another name than pyproject.toml the keys may also stand at the top.
     """
-    return _settings(_table(path), path)
+    table = _table(path)
+    values: dict[str, Any] = {}
+    of_check = table.get(_CHECK, {})
+    if not isinstance(of_check, dict):
+        raise SettingsError("this is no table", source=path, path=_CHECK)
+    own_keys = {key: value for key, value in of_check.items() if key in _KEYS}
+    for key, value in {**table, **own_keys}.items():
+        if isinstance(value, dict) and key not in _KEYS:
+            continue  # the table of a command, of which only `check` knows keys here
+        if key not in _KEYS:
+            raise SettingsError(
+                f"unknown key{suggestion(key, list(_KEYS))}",
+                source=path,
+                path=key,
+                hint=f"there are {', '.join(_KEYS)}",
+            )
+        try:
+            values[key.replace("-", "_")] = _KEYS[key](value)
+        except ValueError as error:
+            raise SettingsError(str(error), source=path, path=key) from error
+    added = RuleSelection(values.pop("extend_select", ()), values.pop("extend_ignore", ()))
+    if added != RuleSelection():
+        values["extensions"] = (added,)
+    if "per_path_ignores" in values:
+        folder = os.path.dirname(path)  # noqa: PTH120
+        values["per_path_ignores"] = tuple(entry._replace(folder=folder) for entry in values["per_path_ignores"])
+    if "baseline" in values:
+        values["baseline"] = os.path.join(os.path.dirname(path), values["baseline"])  # noqa: PTH118, PTH120
+    return Settings(**values)
 
 
 def command_tables(path: str) -> dict[str, Mapping[str, Any]]:
@@ -227,7 +255,9 @@ def _read(path: str) -> dict[str, Any]:
         if len(data) > _LARGEST:
             raise SettingsError(f"more than the {_LARGEST:,} bytes that settings may have", source=path)
         text = data.decode("utf-8-sig")  # Windows begins texts with a mark
-        _check_depth(text, path)
+        for part in re.split(r"[=,\[\]{}\n]", _STRINGS.sub("", text)):
+            if part.count(".") >= _DEEPEST:
+                raise SettingsError(f"a key of more than {_DEEPEST} parts", source=path)
         return tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"cannot be read: {error.strerror}", source=path) from error
@@ -235,43 +265,6 @@ def _read(path: str) -> dict[str, Any]:
         raise SettingsError(f"this is no TOML: {error}", source=path) from error
     except RecursionError as error:
         raise SettingsError("nested too deeply", source=path) from error
-
-
-def _check_depth(text: str, path: str) -> None:
-    for part in re.split(r"[=,\[\]{}\n]", _STRINGS.sub("", text)):
-        if part.count(".") >= _DEEPEST:
-            raise SettingsError(f"a key of more than {_DEEPEST} parts", source=path)
-
-
-def _settings(table: Mapping[str, Any], path: str) -> Settings:
-    values: dict[str, Any] = {}
-    of_check = table.get(_CHECK, {})
-    if not isinstance(of_check, dict):
-        raise SettingsError("this is no table", source=path, path=_CHECK)
-    own_keys = {key: value for key, value in of_check.items() if key in _KEYS}
-    for key, value in {**table, **own_keys}.items():
-        if isinstance(value, dict) and key not in _KEYS:
-            continue  # the table of a command, of which only `check` knows keys here
-        if key not in _KEYS:
-            raise SettingsError(
-                f"unknown key{suggestion(key, list(_KEYS))}",
-                source=path,
-                path=key,
-                hint=f"there are {', '.join(_KEYS)}",
-            )
-        try:
-            values[key.replace("-", "_")] = _KEYS[key](value)
-        except ValueError as error:
-            raise SettingsError(str(error), source=path, path=key) from error
-    added = RuleSelection(values.pop("extend_select", ()), values.pop("extend_ignore", ()))
-    if added != RuleSelection():
-        values["extensions"] = (added,)
-    if "per_path_ignores" in values:
-        folder = os.path.dirname(path)  # noqa: PTH120
-        values["per_path_ignores"] = tuple(entry._replace(folder=folder) for entry in values["per_path_ignores"])
-    if "baseline" in values:
-        values["baseline"] = os.path.join(os.path.dirname(path), values["baseline"])  # noqa: PTH118, PTH120
-    return Settings(**values)
 
 
 def _words(value: object) -> tuple[str, ...]:
@@ -300,11 +293,16 @@ def _fail_on(value: object) -> str:
     return str(value)
 
 
-def _kernel(value: object) -> Profile:
+def _text(value: object, example: str) -> str:
     if not isinstance(value, str):
-        raise ValueError('this is no text such as "6.12"')  # noqa: TRY004 - one kind of error for all keys
+        raise ValueError(f"this is no text such as {example}")  # noqa: TRY004 - one kind of error for all keys
+    return value
+
+
+def _kernel(value: object) -> Profile:
+    name = _text(value, '"6.12"')
     try:
-        return profile(value)
+        return profile(name)
     except ProfileError as error:
         raise ValueError(str(error)) from error
 
@@ -323,17 +321,10 @@ def _baseline(value: object) -> str:
     return value
 
 
-def _docs_url(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("this is no text such as https://docs.example.com/drmemctl")  # noqa: TRY004 - as above
-    return web_address(value)
-
-
 def _hypervisor(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError('this is no text such as "powervm"')  # noqa: TRY004 - one kind of error for all keys
-    qemu_version(value)
-    return value
+    name = _text(value, '"powervm"')
+    qemu_version(name)
+    return name
 
 
 _KEYS: dict[str, Callable[[object], Any]] = {
@@ -348,5 +339,5 @@ _KEYS: dict[str, Callable[[object], Any]] = {
     "extend-ignore": _words,
     "severity": _severity,
     "per-path-ignores": _per_path_ignores,
-    "docs-url": _docs_url,
+    "docs-url": lambda value: web_address(_text(value, "https://docs.example.com/drmemctl")),
 }

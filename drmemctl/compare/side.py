@@ -89,16 +89,14 @@ class Side:
         key = aa_index, flags & AI_INVALID
         affinity = self._affinities.get(key)
         if affinity is None:
-            affinity = self._affinities[key] = self._affinity(*key)
+            row, lookup = self.associativity.row(*key), self.associativity.lookup
+            if row is None and not key[1] and self._lookup_is_cut and lookup and aa_index < lookup.n_arrays:
+                affinity = _NOT_SHOWN
+            else:
+                node = None if row is None else self.associativity.node_of_row(row)
+                affinity = Affinity(is_shown=True, associativity=row, node=node)
+            self._affinities[key] = affinity
         return affinity
-
-    def _affinity(self, aa_index: int, flags: int) -> Affinity:
-        row = self.associativity.row(aa_index, flags)
-        lookup = self.associativity.lookup
-        if row is None and not flags and self._lookup_is_cut and lookup and aa_index < lookup.n_arrays:
-            return _NOT_SHOWN
-        node = None if row is None else self.associativity.node_of_row(row)
-        return Affinity(is_shown=True, associativity=row, node=node)
 
 
 def read_pair(old: Tree, new: Tree, rules: AffinityRules = NEWEST) -> tuple[Side, Side]:

@@ -12,6 +12,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -65,17 +66,12 @@ class Dataset:
 
     def parts(self, table: str = "") -> list[int]:
         """Return the numbers of the parts that have a file for a table, ascending; by default those that count."""
-        numbers = []
-        for path in from_storage(self._paths_of(table or self.work.commit), self.url):
-            match = _PART.fullmatch(posixpath.basename(path))
-            if match:
-                numbers.append(int(match[1]))
-        return sorted(numbers)
-
-    def _paths_of(self, table: str) -> Any:
         self.fs.invalidate_cache()
         # A store of objects has no empty folders: to list one is an error, to match nothing in it is not.
-        return lambda: self.fs.glob(f"{self._root}/{table}/part-*.parquet")
+        pattern = f"{self._root}/{table or self.work.commit}/part-*.parquet"
+        paths = from_storage(lambda: self.fs.glob(pattern), self.url)
+        matches = (_PART.fullmatch(posixpath.basename(path)) for path in paths)
+        return sorted(int(match[1]) for match in matches if match)
 
     def path(self, table: str, part: int) -> str:
         """Return the path of a file in the file system `fs`."""
@@ -127,14 +123,12 @@ class Dataset:
     @contextmanager
     def _opened(self, path: str) -> Iterator[Any]:
         try:
-            with from_storage(lambda: self._open(path), path) as stream:
+            open_part = partial(open_regular, path) if self.is_local else partial(self.fs.open, path, "rb")
+            with from_storage(open_part, path) as stream:
                 yield stream
         except (pa.ArrowException, OSError, ValueError) as error:
             message = f"this is no part of a data set: {error}"
             raise DatasetError(message, source=path, hint=f"move it away; {JUDGED_AGAIN}") from error
-
-    def _open(self, path: str) -> Any:
-        return open_regular(path) if self.is_local else self.fs.open(path, "rb")
 
     def check_files(self) -> None:
         """Note the files of parts that count; `DatasetError` where one is missing, or keeps readers waiting."""
@@ -207,20 +201,18 @@ class DatasetWriter:
     def add(self, files: Mapping[str, bytes]) -> None:
         """Add a part: whole, or not at all."""
         for table in self._dataset.work.tables:
-            self._write(self._dataset.path(table, self._next), files[table])
+            path = self._dataset.path(table, self._next)
+            with _storage_errors(path):
+                if not self._dataset.is_local:
+                    self._dataset.fs.pipe_file(path, files[table])
+                    continue
+                temporary = path + _UNFINISHED
+                with open(temporary, "wb") as stream:  # noqa: PTH123
+                    stream.write(files[table])
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                os.replace(temporary, path)  # noqa: PTH105
         self._next += 1
-
-    def _write(self, path: str, data: bytes) -> None:
-        with _storage_errors(path):
-            if not self._dataset.is_local:
-                self._dataset.fs.pipe_file(path, data)
-                return
-            temporary = path + _UNFINISHED
-            with open(temporary, "wb") as stream:  # noqa: PTH123
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)  # noqa: PTH105
 
 
 @contextmanager

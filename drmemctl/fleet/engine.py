@@ -87,12 +87,7 @@ class Judging:
     """
 
     def __init__(
-        self,
-        client: Client,
-        writer: DatasetWriter,
-        kernels: Sequence[str],
-        limits: InputLimits,
-        part: int,
+        self, client: Client, writer: DatasetWriter, kernels: Sequence[str], limits: InputLimits, part: int
     ) -> None:
         """Judge with the workers of a client; `part` is how many inputs a part has."""
         self.outcomes: Counter[int] = Counter()
@@ -132,19 +127,15 @@ class Judging:
 
     def _submit_batches(self, remaining: Iterator[Batch]) -> None:
         """Submit batches: as many as keep the workers busy, none too far ahead of the next one to be written."""
-        most = self._workers() + _SPARE
+        seconds = monotonic()
+        if seconds >= self._counted_at + _COUNTED_EVERY:  # workers come and go
+            self._threads, self._counted_at = max(1, sum(self._client.nthreads().values())), seconds
+        most = self._threads + _SPARE
         while len(self._submitted) < most and len(self._submitted) + len(self._results) < _AHEAD * most:
             batch = next(remaining, None)
             if batch is None:
                 return
             self._submit(judge, batch)
-
-    def _workers(self) -> int:
-        """Return how many batches are judged at a time; workers come and go."""
-        seconds = monotonic()
-        if seconds >= self._counted_at + _COUNTED_EVERY:
-            self._threads, self._counted_at = max(1, sum(self._client.nthreads().values())), seconds
-        return self._threads
 
     def _submit(self, work: Callable[..., Packed], batch: Batch) -> None:
         key = f"drmemctl-{work.__name__}-{id(self)}-{batch.number}-{self._deaths[batch.number]}"

@@ -54,8 +54,10 @@ class _Process:
         self, work: Work, sources: Sequence[Item], kernels: Sequence[str], seconds: float, memory: int
     ) -> None:
         command = [sys.executable, "-m", __name__]
+        # Another process is to find the same package.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self._process = subprocess.Popen(  # noqa: S603 - it is this module
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment()
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
         )
         self._text = b""
         job = json.dumps(
@@ -91,11 +93,6 @@ class _Process:
             pieces.append(piece)
         line, _, self._text = b"".join(pieces).partition(b"\n")
         return line, ""
-
-
-def _environment() -> dict[str, str]:
-    """Return this environment, in which another process finds the same package."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def _serve() -> None:

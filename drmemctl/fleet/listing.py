@@ -98,13 +98,9 @@ def local_input(path: str, *, named: bool = True) -> Input:
         status = os.stat(file_of(path) or path) if "::" in path else os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
         return Input(url, "", named=named)
-    if os.path.isdir(path):  # noqa: PTH112
-        return _directory(path)
-    return Input(url, f"{status.st_size}-{status.st_mtime_ns}", status.st_size, int(status.st_mtime), named)
-
-
-def _directory(path: str) -> Input:
-    """Return a directory that is a tree: it has changed where any file in it has."""
+    if not os.path.isdir(path):  # noqa: PTH112
+        return Input(url, f"{status.st_size}-{status.st_mtime_ns}", status.st_size, int(status.st_mtime), named)
+    # A directory that is a tree has changed where any file in it has.
     files = size = newest = 0
     for place, _, names in os.walk(path):
         for name in names:
@@ -113,7 +109,7 @@ def _directory(path: str) -> Input:
             except OSError:
                 continue
             files, size, newest = files + 1, size + status.st_size, max(newest, status.st_mtime_ns)
-    return Input(local_url(path), f"{size}-{files}-{newest}", size, newest // 10**9)
+    return Input(url, f"{size}-{files}-{newest}", size, newest // 10**9)
 
 
 def _remote(url: str) -> Iterator[Input]:
@@ -126,10 +122,11 @@ def _remote(url: str) -> Iterator[Input]:
         return
     _, chained, archive = url.partition("::")
     for name, facts in sorted(files.items()):
+        size = facts.get("size")
         yield Input(
             system.unstrip_protocol(name) + chained + archive,
             _state(facts),
-            _size(facts),
+            size if isinstance(size, int) else None,
             _time(facts),
             named,
         )
@@ -155,11 +152,6 @@ def _state(facts: Mapping[str, Any]) -> str:
     if isinstance(state, datetime):
         state = state.isoformat()
     return f"{facts.get('size')}-{str(state).strip(chr(34))}"
-
-
-def _size(facts: Mapping[str, Any]) -> int | None:
-    size = facts.get("size")
-    return size if isinstance(size, int) else None
 
 
 def _time(facts: Mapping[str, Any]) -> int | None:

@@ -129,14 +129,7 @@ class _Comparison:
             except Exception as error:  # noqa: BLE001 - whatever a capture does to us, the other pairs go on
                 reason = printable(why_unread(error, capture.url))
                 return PairDiff(pair, same=False, rows=(_row(pair) | {"error": reason},), error=reason)
-        return self._compared(pair, *sides)
-
-    def _tree(self, url: str) -> Tree:
-        if self._last is None or self._last[0] != url:
-            self._last = (url, tree_at(url))
-        return self._last[1]
-
-    def _compared(self, pair: Pair, old: Tree, new: Tree) -> PairDiff:
+        old, new = sides
         difference = diff(old, new, kernel=self._kernel)
         pair = pair._replace(before=_completed(pair.before, old), after=_completed(pair.after, new))
         outcomes = [outcome(finding, difference, self.source) for finding in difference.findings]
@@ -147,6 +140,11 @@ class _Comparison:
         if any(counts.memory_stayed or counts.stale for counts in outcomes):
             self.source = difference.old.table
         return PairDiff(pair, difference.same, tuple({name: row[name] for name in PAIRS.names} for row in rows))
+
+    def _tree(self, url: str) -> Tree:
+        if self._last is None or self._last[0] != url:
+            self._last = (url, tree_at(url))
+        return self._last[1]
 
 
 def _completed(capture: Capture, tree: Tree) -> Capture:

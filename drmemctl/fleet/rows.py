@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
-from drmemctl.check.finding import Finding, LmbRange, Severity
+from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.fixes import commands
 from drmemctl.check.report import report_tree, why_unread
 from drmemctl.check.settings import plan_of
@@ -166,32 +166,23 @@ def _judged(tree: Tree, name: str, kernels: Sequence[str], row: Row) -> Rows:
 def finding_row(finding: Finding, kernel: str | None, source: str) -> Row:
     """Return the row of a finding about an input, which was judged for a kernel or any."""
     facts = record(finding, "rule severity=severity.value message path? property? offset fingerprint deadly")
+    sizes = [lmbs.size for lmbs in finding.lmbs]
+    # What is no file here stays TREE in the command lines that help, which only a file can be.
+    fix = finding.fix if local_path(source) is None else commands(finding, source)
     return {
         **{key: printable(value) if isinstance(value, str) else value for key, value in facts.items()},
         "line": finding.line or None,
         "column": finding.column if finding.line else None,
         "lmbs": _clamped(sum(lmbs.count for lmbs in finding.lmbs)),
-        "bytes": _bytes(finding),
-        "lmb_ranges": [_range(lmbs) for lmbs in finding.lmbs],
+        "bytes": None if None in sizes else _clamped(sum(filter(None, sizes))),
+        "lmb_ranges": [
+            {**record(lmbs, "base drc_index aa_index flags node"), "lmbs": lmbs.count} for lmbs in finding.lmbs
+        ],
         "ranges_left_out": finding.ranges_left_out,
         "kernel": kernel,
         "title": finding.title,
-        "fix": [printable(line) for line in _fix(finding, source)],
+        "fix": [printable(line) for line in fix],
     }
-
-
-def _fix(finding: Finding, source: str) -> Sequence[str]:
-    """Return the command lines that help; what is no file here stays TREE in them, which only a file can be."""
-    return finding.fix if local_path(source) is None else commands(finding, source)
-
-
-def _bytes(finding: Finding) -> int | None:
-    sizes = [lmbs.size for lmbs in finding.lmbs]
-    return None if None in sizes else _clamped(sum(size for size in sizes if size is not None))
-
-
-def _range(lmbs: LmbRange) -> Row:
-    return {**record(lmbs, "base drc_index aa_index flags node"), "lmbs": lmbs.count}
 
 
 def _identity(tree: Tree, system: LiveSystem | None) -> Row:
@@ -273,12 +264,6 @@ def _runs(memory: Memory) -> Iterator[Row]:
         }
 
 
-class _Sysfs(NamedTuple):
-    bytes: int | None = None
-    blocks: int | None = None
-    online: int | None = None
-
-
 def _nodes(nodes: Iterable[NumaNode], system: LiveSystem | None) -> Iterator[Row]:
     by_tree = {node.node: node for node in nodes}
     sysfs = {} if system is None else _sysfs(system)
@@ -286,11 +271,12 @@ def _nodes(nodes: Iterable[NumaNode], system: LiveSystem | None) -> Iterator[Row
         facts: Row = {"node": node}
         if node in by_tree:
             facts |= record(by_tree[node], "boot_bytes lmbs lmb_bytes cores bridges")
-        facts |= {f"sysfs_{key}": value for key, value in sysfs.get(node, _Sysfs())._asdict().items()}
+        facts |= sysfs.get(node, dict.fromkeys(("sysfs_bytes", "sysfs_blocks", "sysfs_online")))
         yield {key: _clamped(value) for key, value in facts.items()}
 
 
-def _sysfs(system: LiveSystem) -> dict[int | None, _Sysfs]:
+def _sysfs(system: LiveSystem) -> dict[int | None, Row]:
+    """Return what the kernel shows of each node, and of the blocks without one."""
     blocks: Counter[int | None] = Counter()
     online: Counter[int | None] = Counter()
     for block in system.blocks.values():
@@ -298,6 +284,10 @@ def _sysfs(system: LiveSystem) -> dict[int | None, _Sysfs]:
         blocks[node] += 1
         online[node] += block.state == ONLINE
     totals = {number: line.total_kib for number, line in system.nodes.items()}
-    sizes = {number: None if total is None else total << 10 for number, total in totals.items()}
-    nodes: set[int | None] = {*sizes, *blocks}
-    return {node: _Sysfs(None if node is None else sizes.get(node), blocks[node], online[node]) for node in nodes}
+    sizes: dict[int | None, int | None] = {
+        number: None if total is None else total << 10 for number, total in totals.items()
+    }
+    return {
+        node: {"sysfs_bytes": sizes.get(node), "sysfs_blocks": blocks[node], "sysfs_online": online[node]}
+        for node in {*sizes, *blocks}
+    }

@@ -13,8 +13,6 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from drmemctl.fleet.work import CHECK
-
 _TEXT, _NUMBER, _ADDRESS, _TRUTH = pa.string(), pa.int64(), pa.uint64(), pa.bool_()
 
 
@@ -22,13 +20,11 @@ def _list_of(kind: pa.DataType) -> pa.DataType:
     return pa.list_(pa.field("element", kind))  # as it is called in the file
 
 
-_LMBS = [
-    ("base", _ADDRESS),
-    ("lmbs", _NUMBER),
-    ("drc_index", _NUMBER),
-    ("aa_index", _NUMBER),
-    ("flags", _NUMBER),
-]
+def _columns(kind: pa.DataType, names: str) -> list[tuple[str, pa.DataType]]:
+    return [(name, kind) for name in names.split()]
+
+
+_LMBS = [("base", _ADDRESS), *_columns(_NUMBER, "lmbs drc_index aa_index flags")]
 
 LMB_RANGE = pa.struct([*_LMBS, ("node", _NUMBER)])
 """Consecutive LMBs of a finding, as `check --format json` has them in `lmbs`."""
@@ -36,68 +32,28 @@ LMB_RANGE = pa.struct([*_LMBS, ("node", _NUMBER)])
 _INPUTS = [
     ("size", _NUMBER),
     ("taken", pa.timestamp("ms", "UTC")),
-    ("host", _TEXT),
-    ("error", _TEXT),
-    ("note", _TEXT),
-    ("kind", _TEXT),
-    ("tree", _TEXT),
-    ("model", _TEXT),
-    ("serial", _TEXT),
-    ("partition", _TEXT),
+    *_columns(_TEXT, "host error note kind tree model serial partition"),
     ("partition_no", _NUMBER),
-    ("release", _TEXT),
-    ("cmdline", _TEXT),
-    ("lmb_size", _NUMBER),
-    ("lmbs", _NUMBER),
-    ("runs", _NUMBER),
-    ("assigned", _NUMBER),
-    ("free", _NUMBER),
-    ("reserved", _NUMBER),
-    ("form", _NUMBER),
-    ("lookup_arrays", _NUMBER),
-    ("lookup_unused", _NUMBER),
-    ("lookup_twice", _NUMBER),
+    *_columns(_TEXT, "release cmdline"),
+    *_columns(_NUMBER, "lmb_size lmbs runs assigned free reserved form lookup_arrays lookup_unused lookup_twice"),
     ("lookup_usable", _TRUTH),
-    ("defects", _NUMBER),
-    ("errors", _NUMBER),
-    ("warnings", _NUMBER),
-    ("infos", _NUMBER),
+    *_columns(_NUMBER, "defects errors warnings infos"),
     ("judged", _TRUTH),
-    ("kernels", _list_of(_TEXT)),
-    ("kernel_notes", _list_of(_TEXT)),
+    *_columns(_list_of(_TEXT), "kernels kernel_notes"),
 ]
 _LMB_RUNS = [("position", _NUMBER), *_LMBS, ("assigned", _TRUTH), ("node", _NUMBER), ("bytes", _NUMBER)]
-_NODES = [
-    ("node", _NUMBER),
-    ("boot_bytes", _NUMBER),
-    ("lmbs", _NUMBER),
-    ("lmb_bytes", _NUMBER),
-    ("cores", _NUMBER),
-    ("bridges", _NUMBER),
-    ("sysfs_bytes", _NUMBER),
-    ("sysfs_blocks", _NUMBER),
-    ("sysfs_online", _NUMBER),
-]
+_NODES = _columns(_NUMBER, "node boot_bytes lmbs lmb_bytes cores bridges sysfs_bytes sysfs_blocks sysfs_online")
 _FINDINGS = [
-    ("rule", _TEXT),
-    ("severity", _TEXT),
-    ("message", _TEXT),
-    ("path", _TEXT),
-    ("property", _TEXT),
-    ("offset", _NUMBER),
-    ("line", _NUMBER),
-    ("column", _NUMBER),
+    *_columns(_TEXT, "rule severity message path property"),
+    *_columns(_NUMBER, "offset line column"),
     ("fingerprint", _TEXT),
-    ("lmbs", _NUMBER),
-    ("bytes", _NUMBER),
+    *_columns(_NUMBER, "lmbs bytes"),
     ("lmb_ranges", _list_of(LMB_RANGE)),
     ("deadly", _TRUTH),
     ("ranges_left_out", _NUMBER),
-    ("kernel", _TEXT),
-    ("title", _TEXT),
+    *_columns(_TEXT, "kernel title"),
     ("fix", _list_of(_TEXT)),
 ]
-
 
 SCHEMA, KERNELS, VERSION = b"schema", b"kernels", b"drmemctl"
 """What the metadata of each file have: the name of its schema, the kernels that were judged for, and by whom."""
@@ -117,9 +73,7 @@ PAIRS: pa.Schema = pa.schema(
         ("partition", _TEXT),
         *((f"{side}_{name}", kind) for side in ("before", "after") for name, kind in _CAPTURE),
         *((name, kind) for name, kind in _FINDINGS if name not in _OF_ONE_INPUT),
-        ("memory_stayed", _NUMBER),
-        ("stale", _NUMBER),
-        ("written_back", _NUMBER),
+        *_columns(_NUMBER, "memory_stayed stale written_back"),
         ("error", _TEXT),
     ],
     metadata={SCHEMA: "drmemctl.fleet.diff/1"},
@@ -131,20 +85,9 @@ _SCENARIO = [
     ("kernels", _list_of(_TEXT)),
     ("hypervisor", _TEXT),
     ("steps", _list_of(_TEXT)),
-    ("outcome", _TEXT),
-    ("rule", _TEXT),
-    ("verdict", _TEXT),
-    ("error", _TEXT),
-    ("replay", _TEXT),
+    *_columns(_TEXT, "outcome rule verdict error replay"),
 ]
-_EXPLORED = [
-    ("policy", _TEXT),
-    ("states", _NUMBER),
-    ("ends", _NUMBER),
-    ("inconsistent", _NUMBER),
-    ("by_race", _NUMBER),
-    ("complete", _TRUTH),
-]
+_EXPLORED = [("policy", _TEXT), *_columns(_NUMBER, "states ends inconsistent by_race"), ("complete", _TRUTH)]
 
 ALL_TABLES: dict[str, pa.Schema] = {
     "lmb_runs": _table("drmemctl.fleet.lmb_runs/1", _LMB_RUNS),
@@ -155,9 +98,6 @@ ALL_TABLES: dict[str, pa.Schema] = {
     "explorations": _table("drmemctl.fleet.explorations/1", [*_SCENARIO, *_EXPLORED]),
 }
 """All tables by name."""
-
-TABLES = {name: ALL_TABLES[name] for name in CHECK.tables}
-"""Those of `fleet check`."""
 
 
 def read(stream: Any, columns: Sequence[str] | None = None) -> pa.Table:

@@ -27,7 +27,6 @@ from drmemctl.fleet.work import CHECK, Item, Work
 _AT_ONCE = 50
 """Inputs whose rows are held as such, which take some ten times the memory of a table."""
 
-
 _ALLOCATIONS = 100_000
 """Allocations between two collections of cycles."""
 
@@ -102,18 +101,13 @@ def _packed(work: Work, rows_by_input: Iterable[Rows], kernels: Sequence[str]) -
     tables: dict[str, list[pa.Table]] = {name: [] for name in schemas}
     outcome_of = OUTCOME_OF[work.commit]
     outcomes = bytearray()
-    for chunk in _chunks(rows_by_input, _AT_ONCE):
+    remaining = iter(rows_by_input)
+    while chunk := list(islice(remaining, _AT_ONCE)):
         for name, schema in schemas.items():
             rows = [row for input_rows in chunk for row in input_rows.get(name, ())]
             tables[name].append(pa.Table.from_pylist(rows, schema))
         outcomes += bytes(outcome_of(row) for input_rows in chunk for row in input_rows[work.commit])
     return Packed({name: parquet_of(pa.concat_tables(tables[name])) for name in schemas}, bytes(outcomes))
-
-
-def _chunks(rows_by_input: Iterable[Rows], number: int) -> Iterator[list[Rows]]:
-    iterator = iter(rows_by_input)
-    while chunk := list(islice(iterator, number)):
-        yield chunk
 
 
 def merged_files(batches: Sequence[Packed]) -> dict[str, bytes]:

@@ -32,7 +32,6 @@ DRC_INFO = "DRC_INFO"
 """Names of features, for `ArchitectureVec5.has`; `FEATURES` has all of them."""
 
 _MAX_CPUS = 9
-_MAX_CPUS_SIZE = 4
 
 
 def vector() -> Any:

@@ -6,8 +6,10 @@ Source: Linux include/uapi/linux/btf.h; Documentation/bpf/btf.rst.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
+from itertools import islice
 from typing import NamedTuple
 
 HEADER_SIZE = 24
@@ -74,7 +76,12 @@ def decode_structs(data: bytes, order: str, names: frozenset[bytes]) -> dict[str
         return structs
     begin = header.length + header.strings
     strings = data[begin : begin + header.strings_size]
-    wanted = {offset: name.decode("latin-1") for name in names for offset in _offsets(strings, name)}
+    # BTF holds each name once, but may end another one with it.
+    wanted = {
+        place.start(): name.decode("latin-1")
+        for name in names
+        for place in islice(re.finditer(re.escape(name) + rb"\0", strings), 64)
+    }
     at = header.length + header.types
     end = min(at + header.types_size, len(data))
     type_ = struct.Struct(order + "3I")
@@ -90,16 +97,6 @@ def decode_structs(data: bytes, order: str, names: frozenset[bytes]) -> dict[str
             structs.setdefault(wanted[name], _members(data[at : min(at + size, end)], order, info >> 31, strings))
         at += size
     return structs
-
-
-def _offsets(strings: bytes, name: bytes) -> list[int]:
-    """Return where a name begins in the strings; BTF holds each once, but may end another with it."""
-    offsets: list[int] = []
-    at = strings.find(name + b"\0")
-    while at >= 0 and len(offsets) < 64:
-        offsets.append(at)
-        at = strings.find(name + b"\0", at + 1)
-    return offsets
 
 
 def _members(data: bytes, order: str, has_bit_fields: int, strings: bytes) -> dict[str, int]:

@@ -10,6 +10,7 @@ Of a redacted one the host is a name that stands for the partition. A line is mi
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 NAME = "capture.txt"
@@ -51,15 +52,10 @@ def decode_capture_text(data: bytes) -> Provenance:
     """Return what the text says; lines that are no fact or no time say nothing."""
     lines = data[:_LARGEST].decode("utf-8", "replace").splitlines()
     facts = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return Provenance(_seconds(facts.get("taken", "")), facts.get("host", ""))
+    taken, seconds = facts.get("taken", ""), None
+    if _TIME.match(taken):
+        from datetime import datetime
 
-
-def _seconds(text: str) -> int | None:
-    if not _TIME.match(text):
-        return None
-    from datetime import datetime
-
-    try:
-        return int(datetime.fromisoformat(text).timestamp())
-    except ValueError:
-        return None
+        with suppress(ValueError):
+            seconds = int(datetime.fromisoformat(taken).timestamp())
+    return Provenance(seconds, facts.get("host", ""))

@@ -43,8 +43,13 @@ def read_cells(data: bytes, offset: int, number: int) -> int | None:
     return int.from_bytes(data[offset:end], "big") if 0 <= offset <= end <= len(data) else None
 
 
+def usable(number: int) -> int:
+    """Return a count of cells to read with: 2 in place of one that cannot be."""
+    return number if 1 <= number <= MAX_CELLS else DEFAULT_CELLS
+
+
 def usable_cells(short: str, **declared: int) -> tuple[list[int], tuple[Defect, ...]]:
-    """Return the cell counts to read with, 2 in place of any that cannot be, and a defect for each such.
+    """Return the cell counts to read with, and a defect for each that cannot be.
 
     `declared` is what the tree's root says, by keyword: `address_cells=2, size_cells=2`.
     """
@@ -54,9 +59,9 @@ def usable_cells(short: str, **declared: int) -> tuple[list[int], tuple[Defect, 
             f"root #{name.replace('_', '-')} is {number}; read with {DEFAULT_CELLS}",
         )
         for name, number in declared.items()
-        if not 1 <= number <= MAX_CELLS
+        if usable(number) != number
     )
-    return [n if 1 <= n <= MAX_CELLS else DEFAULT_CELLS for n in declared.values()], defects
+    return list(map(usable, declared.values())), defects
 
 
 class Number(NamedTuple):

@@ -67,8 +67,12 @@ class ConnectorArea:
             message = f"{len(data)} of the first {HEADER_SIZE} bytes"
             fault = Defect("connector-header-cut", message, offset=len(data))
             return cls(None, rest=data.rstrip(b"\0"), length=len(data), defects=(fault,))
-        ((drc_index, zero, name_offset, value_length, value_offset), *_) = HEADER.iterate(data, 0, 1)
-        name, value = _string(data, name_offset), _part(data, value_offset, value_length)
+        drc_index, zero, name_offset, value_length, value_offset = HEADER.unpack_one(data, 0)
+        end = data.find(b"\0", name_offset) if name_offset >= HEADER_SIZE else -1
+        name = None if end < 0 else to_text(data[name_offset:end])
+        end = value_offset + value_length
+        has_value = value_length > 0 and value_offset >= HEADER_SIZE and end <= len(data)
+        value = data[value_offset:end] if has_value else None
         tail, defects = data[HEADER_SIZE:].rstrip(b"\0"), []
         if name is None and name_offset:
             defects.append(Defect("connector-name-outside", f"no name at {name_offset:#x}", offset=8))
@@ -82,7 +86,12 @@ class ConnectorArea:
         """Return the bytes; `FormatError` for values that no bytes hold."""
         if self.length is not None and not 0 <= self.length <= LARGEST:
             raise FormatError(f"a length of {self.length:,} bytes: at most {LARGEST:,} can be", property=NAME)
-        data = bytearray(self._header() + self.rest)
+        header = b""
+        if self.drc_index is not None:
+            with building(NAME):
+                words = (self.drc_index, self.zero, self.name_offset, self.value_length, self.value_offset)
+                header = HEADER.pack_one(*words)
+        data = bytearray(header + self.rest)
         if self.name is not None:
             _put(data, self.name_offset, to_string(self.name, NAME))
         if self.value is not None:
@@ -90,14 +99,6 @@ class ConnectorArea:
         if self.length is not None and len(data) > self.length:
             raise FormatError(f"{len(data):,} bytes in an area of {self.length:,}", property=NAME)
         return bytes(data).ljust(self.length or 0, b"\0")
-
-    def _header(self) -> bytes:
-        if self.drc_index is None:
-            return b""
-        with building(NAME):
-            return HEADER.pack_one(
-                self.drc_index, self.zero, self.name_offset, self.value_length, self.value_offset
-            )
 
     def fields(self, labels: Labels = NO_LABELS) -> Iterator[Field]:
         """Yield the fields for a reader: the words, then what they point to."""
@@ -114,16 +115,6 @@ class ConnectorArea:
             yield Field(self.name_offset, len(to_bytes(self.name)) + 1, "name", self.name, self.name)
         if self.value is not None:
             yield Field(self.value_offset, len(self.value), "value", None, preview(self.value, 4))
-
-
-def _string(data: bytes, offset: int) -> str | None:
-    end = data.find(b"\0", offset) if offset >= HEADER_SIZE else -1
-    return None if end < 0 else to_text(data[offset:end])
-
-
-def _part(data: bytes, offset: int, size: int) -> bytes | None:
-    inside = size > 0 and offset >= HEADER_SIZE and offset + size <= len(data)
-    return data[offset : offset + size] if inside else None
 
 
 def _put(data: bytearray, offset: int, part: bytes) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain
 from math import isqrt
 
 from drmemctl.formats.fields import Context, Description, Field
-from drmemctl.wording import count_of, size_text
+from drmemctl.wording import count_of, range_text, size_text
 
 Describer = Callable[[bytes, Context], Description]
 
@@ -23,9 +24,18 @@ def _listed(cells: Iterable[int], offset: int, text: Callable[[int], str] = str)
         yield Field(offset + 4 * position, 4, f"[{position}]", cell, text(cell))
 
 
-def _chain(*parts: Iterable[Field]) -> Iterator[Field]:
-    for part in parts:
-        yield from part
+def _count(data: bytes, name: str, number: int) -> list[Field]:
+    """Return the field of the count that a property opens with, if that is there."""
+    return [_u32(0, name, number)] if len(data) >= 4 else []
+
+
+def _texts(items: Iterable[str], offset: int, end: int) -> Iterator[Field]:
+    """Yield a field for each string from byte `offset` on; the last one may lack its NUL."""
+    for position, item in enumerate(items):
+        # A character for each byte: see `to_text`.
+        size = min(len(item) + 1, end - offset)
+        yield Field(offset, size, f"[{position}]", item, item)
+        offset += size
 
 
 def number(
@@ -64,16 +74,8 @@ def strings(data: bytes, _context: Context) -> Description:
     """Describe text."""
     from drmemctl.formats.strings import decode_strings
 
-    def fields() -> Iterator[Field]:
-        offset = 0
-        for position, item in enumerate(decoded.items):
-            # A character for each byte: see `to_text`.
-            size = min(len(item) + 1, len(data) - offset)
-            yield Field(offset, size, f"[{position}]", item, item)
-            offset += size
-
     decoded = decode_strings(data)
-    return Description(fields(), decoded.defects)
+    return Description(_texts(decoded.items, 0, len(data)), decoded.defects)
 
 
 def lmb_size(data: bytes, context: Context) -> Description:
@@ -111,8 +113,8 @@ def entries(data: bytes, context: Context, property: str) -> Description:
             yield Field(listed.offset(position), listed.rows.size, f"[{position}]", None, text)
 
     unit = "sets" if property == V2 else "LMBs"
-    head = [_u32(0, unit, listed.declared)] if len(data) >= 4 else []
-    return Description(_chain(head, rows()), listed.defects)
+    head = _count(data, unit, listed.declared)
+    return Description(chain(head, rows()), listed.defects)
 
 
 def lookup_arrays(data: bytes, context: Context) -> Description:
@@ -129,7 +131,7 @@ def lookup_arrays(data: bytes, context: Context) -> Description:
             yield Field(8 + index * stride, stride, f"[{index}]", None, domains)
 
     head = [_u32(0, "n_arrays", lookup.n_arrays), _u32(4, "array_sz", lookup.array_sz)] if len(data) >= 8 else []
-    return Description(_chain(head, rows()), lookup.defects)
+    return Description(chain(head, rows()), lookup.defects)
 
 
 def reference_points(data: bytes, context: Context) -> Description:
@@ -145,9 +147,9 @@ def domains(data: bytes, context: Context) -> Description:
     from drmemctl.formats.domains import decode_domains
 
     decoded = decode_domains(data, context.total)
-    head = [_u32(0, "levels", decoded.declared)] if len(data) >= 4 else []
+    head = _count(data, "levels", decoded.declared)
     return Description(
-        _chain(head, _listed(decoded.counts, 4, lambda count: count_of(count, "domain"))), decoded.defects
+        chain(head, _listed(decoded.counts, 4, lambda count: count_of(count, "domain"))), decoded.defects
     )
 
 
@@ -180,7 +182,7 @@ def architecture_vec5(data: bytes, context: Context) -> Description:
         )
     fields += (Field(bits.byte, 1, "unknown", bits.mask, f"bits {bits.mask:#04x}") for bits in vector.unknown)
     head = [Field(0, 1, "length", data[0], count_of(data[0] + 1, "option byte"))] if data else []
-    return Description(_chain(head, sorted(fields, key=lambda field: field.offset)), vector.defects)
+    return Description(chain(head, sorted(fields, key=lambda field: field.offset)), vector.defects)
 
 
 def lrdr_capacity(data: bytes, context: Context) -> Description:
@@ -203,8 +205,8 @@ def index_table(data: bytes, context: Context) -> Description:
     from drmemctl.formats.numa_tables import decode_index_table
 
     table = decode_index_table(data, context.total)
-    head = [_u32(0, "nodes", table.declared)] if len(data) >= 4 else []
-    return Description(_chain(head, _listed(table.ids, 4, lambda domain: f"domain {domain}")), table.defects)
+    head = _count(data, "nodes", table.declared)
+    return Description(chain(head, _listed(table.ids, 4, lambda domain: f"domain {domain}")), table.defects)
 
 
 def distance_table(data: bytes, context: Context) -> Description:
@@ -221,5 +223,72 @@ def distance_table(data: bytes, context: Context) -> Description:
             row = table.distances[start : start + width]
             yield Field(4 + start, len(row), f"[{start // width}]", None, " ".join(map(str, row)))
 
-    head = [_u32(0, "distances", table.declared)] if len(data) >= 4 else []
-    return Description(_chain(head, rows()), table.defects)
+    head = _count(data, "distances", table.declared)
+    return Description(chain(head, rows()), table.defects)
+
+
+def drc_words(data: bytes, context: Context, property: str) -> Description:
+    """Describe `ibm,drc-indexes` or `ibm,drc-power-domains`."""
+    from drmemctl.formats.drc import INDEXES, decode_drc_indexes, decode_drc_power_domains
+
+    decode = decode_drc_indexes if property == INDEXES else decode_drc_power_domains
+    decoded = decode(data, context.total)
+
+    head = _count(data, "connectors", decoded.declared)
+    return Description(chain(head, _listed(decoded.cells, 4, hex)), decoded.defects)
+
+
+def drc_strings(data: bytes, context: Context, property: str) -> Description:
+    """Describe `ibm,drc-names` or `ibm,drc-types`."""
+    from drmemctl.formats.drc import NAMES, decode_drc_names, decode_drc_types
+
+    decode = decode_drc_names if property == NAMES else decode_drc_types
+    decoded = decode(data, context.total)
+
+    head = _count(data, "connectors", decoded.declared)
+    return Description(chain(head, _texts(decoded, 4, len(data))), decoded.defects)
+
+
+def drc_info(data: bytes, context: Context) -> Description:
+    """Describe `ibm,drc-info`: a line for each sequence, however many connectors it has."""
+    from drmemctl.formats.drc_info import decode_drc_info
+
+    decoded = decode_drc_info(data, context.total)
+
+    def sequences() -> Iterator[Field]:
+        for position, entry in enumerate(decoded.entries):
+            text = (
+                f"{entry.n_sequential} of type {entry.type} named {entry.name(0)} and on,"
+                f" DRC {entry.index(0):#010x} and on by {entry.increment}, power domain {entry.power_domain:#x}"
+            )
+            yield Field(entry.offset, entry.size, f"[{position}]", None, text)
+
+    return Description(chain(_count(data, "sequences", decoded.declared), sequences()), decoded.defects)
+
+
+def reg(data: bytes, context: Context, short: str) -> Description:
+    """Describe `reg` or `linux,usable-memory` of a memory node."""
+    from drmemctl.formats.memory_reg import decode_reg
+
+    decoded = decode_reg(data, context.address_cells, context.size_cells, context.total, short)
+    fields = (
+        Field(position * decoded.stride, decoded.stride, f"[{position}]", None, range_text(part.base, part.size))
+        for position, part in enumerate(decoded.ranges)
+    )
+    return Description(fields, decoded.defects)
+
+
+def usable_memory(data: bytes, context: Context) -> Description:
+    """Describe `linux,drconf-usable-memory`: the counters with their ranges, whichever LMBs they belong to."""
+    from drmemctl.formats.usable_memory import decode_usable_memory
+
+    decoded = decode_usable_memory(data, context.address_cells, context.size_cells, context.total)
+    head, stride = 4 * decoded.size_cells, 4 * (decoded.address_cells + decoded.size_cells)
+
+    def fields() -> Iterator[Field]:
+        for position, record in enumerate(decoded):
+            ranges = ", ".join(range_text(part.base, part.size) for part in record.ranges) or "nothing"
+            size = head + stride * len(record.ranges)
+            yield Field(record.offset, size, f"[{position}]", record.counter, ranges)
+
+    return Description(fields(), decoded.defects)

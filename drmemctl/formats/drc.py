@@ -28,8 +28,6 @@ TYPES = "ibm,drc-types"
 POWER_DOMAINS = "ibm,drc-power-domains"
 MY_DRC_INDEX = "ibm,my-drc-index"
 
-_SHORT = {INDEXES: "drc-indexes", NAMES: "drc-names", TYPES: "drc-types", POWER_DOMAINS: "drc-power-domains"}
-
 _T = TypeVar("_T")
 
 
@@ -179,16 +177,13 @@ def decode_connectors(
         TYPES: connectors.types,
         POWER_DOMAINS: connectors.power_domains,
     }
+    declared = connectors.indexes.declared
     defects: list[Defect] = []
     for property, column in columns.items():
         if column is not None:
             defects += (replace(defect, property=property) for defect in column.defects)
-            defects += _count_mismatch(property, column.declared, connectors.indexes.declared)
+            if column.declared != declared:
+                message = f"declares {column.declared} connectors, {INDEXES} declares {declared}"
+                code = f"{property.removeprefix('ibm,')}-count"
+                defects.append(Defect(code, message, property=property, offset=0))
     return replace(connectors, defects=tuple(defects))
-
-
-def _count_mismatch(property: str, count: int, indexes: int) -> list[Defect]:
-    if count == indexes:
-        return []
-    message = f"declares {count} connectors, {INDEXES} declares {indexes}"
-    return [Defect(f"{_SHORT[property]}-count", message, property=property, offset=0)]

@@ -106,9 +106,11 @@ class DrcInfoEntries:
     def __iter__(self) -> Iterator[DrcInfoEntry]:
         offset = COUNT_SIZE
         for _ in range(self.present):
-            entry = _decode_entry(self.data, offset)
-            yield entry
-            offset += entry.size
+            prefix, numbers, end = _parts(self.data, offset)
+            start, suffix, count, increment, domain = NUMBERS.unpack_one(self.data, 0, numbers)
+            kind, name = to_text(self.data[offset : prefix - 1]), to_text(self.data[prefix : numbers - 1])
+            yield DrcInfoEntry(kind, name, start, suffix, count, increment, domain, offset, end - offset)
+            offset = end
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,37 +154,23 @@ def _parts(data: bytes, offset: int) -> tuple[int, int, int]:
     return prefix, numbers, end if numbers and end <= len(data) else 0
 
 
-def _decode_entry(data: bytes, offset: int) -> DrcInfoEntry:
-    prefix, numbers, end = _parts(data, offset)
-    start, suffix, count, increment, domain = next(NUMBERS.iterate(data, numbers, 1))
-    kind, name = to_text(data[offset : prefix - 1]), to_text(data[prefix : numbers - 1])
-    return DrcInfoEntry(kind, name, start, suffix, count, increment, domain, offset, end - offset)
-
-
 def decode_drc_info(data: bytes, total: int | None = None) -> DrcInfo:
     """Return the entries of the property, as many as are there in full."""
     if len(data) < COUNT_SIZE:
         defects = judge_length("drc-info", "the count of entries", len(data), COUNT_SIZE, total=total)
         return DrcInfo(0, DrcInfoEntries(data, 0), defects)
     declared = int.from_bytes(data[:COUNT_SIZE], "big")
+    content = count_of(declared, "sequence")
     present, offset = 0, COUNT_SIZE
     while present < declared:
         *_, end = _parts(data, offset)
         if not end:
-            incomplete = _incomplete(data, declared, present, offset, total)
-            return DrcInfo(declared, DrcInfoEntries(data, present), (incomplete,))
+            break
         present, offset = present + 1, end
-    content = count_of(declared, "sequence")
-    defects = judge_length("drc-info", content, len(data), offset, total=total)
+    if present == declared or (total is not None and len(data) < total):
+        content = content if present == declared else f"{present} of {declared} sequences"
+        defects = judge_length("drc-info", content, len(data), offset, total=total)
+    else:
+        message = f"{content} declared, {present} are whole"
+        defects = (Defect("drc-info-too-short", message, offset=offset),)
     return DrcInfo(declared, DrcInfoEntries(data, present), defects)
-
-
-def _incomplete(data: bytes, declared: int, present: int, offset: int, total: int | None) -> Defect:
-    if total is not None and len(data) < total:
-        return Defect(
-            "drc-info-cut",
-            f"the source shows {len(data)} of {total} bytes: {present} of {declared} sequences",
-        )
-    return Defect(
-        "drc-info-too-short", f"{count_of(declared, 'sequence')} declared, {present} are whole", offset=offset
-    )

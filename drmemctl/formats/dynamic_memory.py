@@ -9,7 +9,7 @@ Source: LoPAR 2.9, "ibm,dynamic-reconfiguration-memory"; Linux arch/powerpc/incl
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from operator import sub
@@ -156,16 +156,13 @@ class Entries:
         for first, count, begins in progressions(self.rows, self.data, COUNT_SIZE, self.present, steps):
             if len(begins) == count:
                 yield self.columns(first, count)
-            else:
-                yield self._progressions(begins, first + count)
-
-    def _progressions(self, begins: Sequence[int], end: int) -> Columns:
-        """Return v1 entries of which each stands for the LMBs from it to the next, the last up to `end`."""
-        heads = (self.rows.unpack_one(self.data, begin, COUNT_SIZE) for begin in begins)
-        bases, drc_indexes, _, aa_indexes, flags = zip(*heads, strict=True)
-        lmbs = map(sub, (*begins[1:], end), begins)
-        words = (array("I", column) for column in (lmbs, drc_indexes, aa_indexes, flags))
-        return Columns(array("Q", bases), *words)
+                continue
+            # Each entry stands for the LMBs from it to the next, the last for those up to the block's end.
+            heads = (self.rows.unpack_one(self.data, begin, COUNT_SIZE) for begin in begins)
+            bases, drc_indexes, _, aa_indexes, flags = zip(*heads, strict=True)
+            lmbs = map(sub, (*begins[1:], first + count), begins)
+            words = (array("I", column) for column in (lmbs, drc_indexes, aa_indexes, flags))
+            yield Columns(array("Q", bases), *words)
 
 
 def decode_entries(property: str, data: bytes, address_cells: int = 2, total: int | None = None) -> Entries:

@@ -64,7 +64,7 @@ class Header(NamedTuple):
 
 def decode_header(blob: bytes) -> Header:
     """Return the header of a blob that has at least `SIZE_V1` bytes; absent fields read as None."""
-    fields = next(HEADER.iterate(blob[: HEADER.size].ljust(HEADER.size, b"\0"), 0, 1))
+    fields = HEADER.unpack_one(blob[: HEADER.size].ljust(HEADER.size, b"\0"), 0)
     _, total, struct_offset, strings, reservations, version, compatible, cpu, strings_size, struct_size = fields
     return Header(
         totalsize=total,

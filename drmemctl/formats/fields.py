@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from drmemctl.defect import Defect
-from drmemctl.formats.cells import DEFAULT_CELLS, MAX_CELLS
+from drmemctl.formats.cells import usable
 
 _PREVIEWED = 16
 
@@ -54,13 +54,13 @@ class Context:
 
     @property
     def address(self) -> int:
-        """The cells of an address as decoders read it; see `usable_cells`."""
-        return self.address_cells if 1 <= self.address_cells <= MAX_CELLS else DEFAULT_CELLS
+        """The cells of an address as decoders read it."""
+        return usable(self.address_cells)
 
     @property
     def size(self) -> int:
         """The cells of a size, likewise."""
-        return self.size_cells if 1 <= self.size_cells <= MAX_CELLS else DEFAULT_CELLS
+        return usable(self.size_cells)
 
 
 @dataclass(frozen=True, slots=True)

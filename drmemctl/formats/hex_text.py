@@ -7,7 +7,7 @@ Nothing is guessed: an offset column must count the bytes, and what could be rea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from drmemctl.errors import FormatError, LimitError
@@ -57,28 +57,20 @@ class _DumpLine:
 
 def parse_hex(text: str) -> bytes:
     """Return the bytes that a hex text stands for; `FormatError` with the line for any other text."""
-    lines = list(_lines(text))
-    try:
-        return _joined(lines, 16)
-    except FormatError:
-        if not any(line.offset for line in lines):
-            raise
-        try:
-            return _joined(lines, 8)  # od counts in octal
-        except FormatError:
-            pass
-        raise
-
-
-def _lines(text: str) -> Iterator[_DumpLine]:
+    lines: list[_DumpLine] = []
     in_dump = False
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
-        if not stripped or stripped.startswith("#"):
-            continue
-        parsed = _line(number, stripped, in_dump=in_dump)
-        in_dump = in_dump or parsed.offset is not None
-        yield parsed
+        if stripped and not stripped.startswith("#"):
+            lines.append(_line(number, stripped, in_dump=in_dump))
+            in_dump = in_dump or lines[-1].offset is not None
+    try:
+        return _joined(lines, 16)
+    except FormatError:
+        if in_dump:
+            with suppress(FormatError):
+                return _joined(lines, 8)  # od counts in octal
+        raise
 
 
 def _line(number: int, text: str, *, in_dump: bool) -> _DumpLine:
@@ -111,7 +103,11 @@ def _joined(lines: list[_DumpLine], base: int) -> bytes:
             star = line
             continue
         if line.offset is not None:
-            offset = _offset(line.number, line.offset, base)
+            try:
+                offset = int(line.offset, base)
+            except ValueError:
+                message = f"the offset {line.offset} is no number of base {base}"
+                raise _refused(line.number, message) from None
             first = offset if first is None else first
             if star is not None:
                 data += _filling(line, offset - first - len(data), last)
@@ -126,13 +122,6 @@ def _joined(lines: list[_DumpLine], base: int) -> bytes:
     if star is not None:
         raise _refused(star.number, "no offset behind the * says how often it repeats the line before it")
     return bytes(data)
-
-
-def _offset(number: int, digits: str, base: int) -> int:
-    try:
-        return int(digits, base)
-    except ValueError:
-        raise _refused(number, f"the offset {digits} is no number of base {base}") from None
 
 
 def _filling(line: _DumpLine, size: int, last: bytes) -> bytes:

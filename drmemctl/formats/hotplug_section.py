@@ -65,7 +65,7 @@ class Hotplug:
         """Return what the bytes after a section's header hold, None where there is less than that takes."""
         if len(body) < HEAD_SIZE:
             return None
-        ((resource, action, id_type, capabilities), *_) = HEAD.iterate(body, 0, 1)
+        resource, action, id_type, capabilities = HEAD.unpack_one(body, 0)
         head = (resource, action, id_type, capabilities)
         at = HEAD_SIZE + 4 * _WORDS.get(id_type, 0)
         cells = words(body[HEAD_SIZE:at])
@@ -102,9 +102,10 @@ class Hotplug:
         for position, (name, values) in enumerate(named):
             value = getattr(self, name)
             yield Field(at + position, 1, f"HP.{name}", value, f"{value}, {values.get(value, 'not known')}")
-        yield Field(
-            at + 3, 1, "HP.capabilities", self.capabilities, f"{self.capabilities:#04x}{self._capabilities}"
-        )
+        bits = ((TOKEN_PRESENT, "token"), (NON_TRANSACTIONAL, "non-transactional"))
+        set_bits = " ".join(name for bit, name in bits if self.capabilities & bit)
+        text = with_label(f"{self.capabilities:#04x}", set_bits)
+        yield Field(at + 3, 1, "HP.capabilities", self.capabilities, text)
         at += HEAD_SIZE
         if self.count is not None:
             yield Field(at, 4, "HP.count", self.count, f"{self.count:,}")
@@ -119,9 +120,3 @@ class Hotplug:
         if self.rest:
             label = "HP.token" if self.capabilities & TOKEN_PRESENT and len(self.rest) == 4 else "HP.rest"
             yield Field(at, len(self.rest), label, None, preview(self.rest))
-
-    @property
-    def _capabilities(self) -> str:
-        bits = ((TOKEN_PRESENT, "token"), (NON_TRANSACTIONAL, "non-transactional"))
-        names = [name for bit, name in bits if self.capabilities & bit]
-        return f", {' '.join(names)}" if names else ""

@@ -81,7 +81,7 @@ def decode_lookup_arrays(data: bytes, total: int | None = None) -> LookupArrays:
     if len(data) < HEADER.size:
         defect = Defect("lookup-too-short", f"{len(data)} bytes, too short for its two counts", offset=0)
         return LookupArrays(0, 0, array("I"), len(data), (defect,))
-    n_arrays, array_sz = next(HEADER.iterate(data, 0, 1))
+    n_arrays, array_sz = HEADER.unpack_one(data, 0)
     expected = HEADER.size + 4 * n_arrays * array_sz
     lists = f"{count_of(n_arrays, 'array')} of {count_of(array_sz, 'domain')}"
     defects = judge_length("lookup", lists, len(data), expected, total=total)

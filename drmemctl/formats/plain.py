@@ -7,6 +7,7 @@ What a value's class says of its fields is the whole schema; nothing here knows 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from operator import attrgetter
@@ -57,13 +58,10 @@ def _columns(keys: str) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, 
     words = [word.rstrip("?").partition("=") for word in keys.split()]
     names = tuple(key for key, _, _ in words)
     attributes = [name or key for key, _, name in words]
-    # Of a single attribute the getter would return no tuple.
-    values_of = attrgetter(*attributes) if len(attributes) > 1 else _alone(attrgetter(*attributes))
+    getter = attrgetter(*attributes)
+    # Of a single attribute the getter returns no tuple.
+    values_of = getter if len(attributes) > 1 else lambda value: (getter(value),)
     return names, values_of, tuple(name for name, word in zip(names, keys.split(), strict=True) if word[-1] == "?")
-
-
-def _alone(value_of: Callable[[object], Any]) -> Callable[[object], tuple[Any, ...]]:
-    return lambda value: (value_of(value),)
 
 
 def from_plain(kind: type[_T], value: Any, place: str) -> _T:
@@ -77,16 +75,18 @@ def _from_plain(kind: Any, value: Any, place: str) -> Any:
         (inner,) = (alternative for alternative in get_args(kind) if alternative is not NoneType)
         return None if value is None else _from_plain(inner, value, place)
     if get_origin(kind) is tuple:
-        return _tuple(get_args(kind)[0], value, place)
+        if not isinstance(value, list):
+            raise _wrong("a list", value, place)
+        inner = get_args(kind)[0]
+        return tuple(_from_plain(inner, item, f"{place}[{position}]") for position, item in enumerate(value))
     if is_dataclass(kind):
         return _dataclass(kind, value, place)
-    return _scalar(kind, value, place)
-
-
-def _tuple(kind: Any, value: Any, place: str) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise _wrong("a list", value, place)
-    return tuple(_from_plain(kind, item, f"{place}[{position}]") for position, item in enumerate(value))
+    if kind is bytes and isinstance(value, str):
+        with suppress(ValueError):
+            return bytes.fromhex(value)
+    elif isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    raise _wrong(_WORDS[kind], value, place)
 
 
 def _dataclass(kind: Any, value: Any, place: str) -> Any:
@@ -107,17 +107,6 @@ def _schema(kind: Any) -> list[tuple[Field[Any], Any]]:
     """Return the fields of a class with their types, which are texts until someone looks them up."""
     hints = get_type_hints(kind)
     return [(attribute, hints[attribute.name]) for attribute in fields(kind) if attribute.name not in _DERIVED]
-
-
-def _scalar(kind: Any, value: Any, place: str) -> Any:
-    if kind is bytes and isinstance(value, str):
-        try:
-            return bytes.fromhex(value)
-        except ValueError:
-            pass
-    elif isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
-        return value
-    raise _wrong(_WORDS[kind], value, place)
 
 
 def _wrong(wanted: str, value: Any, place: str) -> FormatError:

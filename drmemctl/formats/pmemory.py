@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from drmemctl.defect import Defect
@@ -71,14 +72,8 @@ class Pmemory:
 _Decoded = tuple[object, tuple[Defect, ...]]
 
 
-def _u32(data: bytes) -> _Decoded:
-    number = decode_number("pmemory", data)
-    return number.value, number.defects
-
-
-def _u64(data: bytes) -> _Decoded:
-    number = decode_number("pmemory", data, 2)
-    return number.value, number.defects
+_u32 = partial(decode_number, "pmemory")
+_u64 = partial(decode_number, "pmemory", number=2)
 
 
 def _string(data: bytes) -> _Decoded:
@@ -95,20 +90,16 @@ def _lists(data: bytes) -> _Decoded:
     return lists, lists.defects
 
 
-_NUMBERS = {
-    "reg": (REG, 1),
-    "drc_index": (MY_DRC_INDEX, 1),
-    "block_size": (BLOCK_SIZE, 2),
-    "blocks": (NUMBER_OF_BLOCKS, 2),
-    "metadata_size": (METADATA_SIZE, 1),
-}
-_STRINGS = {"unit_guid": UNIT_GUID, "application": APPLICATION}
-_FLAGS = {"cache_flush_required": CACHE_FLUSH, "hcall_flush_required": HCALL_FLUSH}
-
 _DECODERS: dict[str, tuple[str, Callable[[bytes], _Decoded]]] = {
-    **{field: (name, _u32 if cells == 1 else _u64) for field, (name, cells) in _NUMBERS.items()},
-    **{field: (name, _string) for field, name in _STRINGS.items()},
-    **{field: (name, _flag) for field, name in _FLAGS.items()},
+    "reg": (REG, _u32),
+    "drc_index": (MY_DRC_INDEX, _u32),
+    "block_size": (BLOCK_SIZE, _u64),
+    "blocks": (NUMBER_OF_BLOCKS, _u64),
+    "metadata_size": (METADATA_SIZE, _u32),
+    "unit_guid": (UNIT_GUID, _string),
+    "application": (APPLICATION, _string),
+    "cache_flush_required": (CACHE_FLUSH, _flag),
+    "hcall_flush_required": (HCALL_FLUSH, _flag),
     "associativity": (ASSOCIATIVITY, _lists),
 }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from drmemctl.formats.rows import Rows
@@ -94,17 +95,10 @@ def _has_regular_pair(rows: Rows, block: memoryview, n: int, step: int) -> bool:
     return False
 
 
-_known: dict[tuple[int, int, int], tuple[int, int]] = {}
-
-
+@lru_cache(8)
 def _repeated(step: int, bits: int, n: int) -> tuple[int, int]:
     """Return the integer of n times the same record, and that of n records of ones.
 
     The few that one property needs are remembered.
     """
-    key = (step, bits, n)
-    if key not in _known:
-        if len(_known) >= 8:
-            _known.clear()
-        _known[key] = int.from_bytes(step.to_bytes(bits // 8, "big") * n, "big"), (1 << bits * n) - 1
-    return _known[key]
+    return int.from_bytes(step.to_bytes(bits // 8, "big") * n, "big"), (1 << bits * n) - 1

@@ -16,7 +16,6 @@ from itertools import islice
 from typing import NamedTuple
 
 from drmemctl.formats import describers as d
-from drmemctl.formats import describers_places as places
 from drmemctl.formats.describers import Describer
 from drmemctl.formats.fields import Context, Field
 
@@ -107,7 +106,7 @@ KNOWN = (
         growth=Growth.BY_LMB,
     ),
     _DRMEM_HOME("ibm,associativity-lookup-arrays", describer=d.lookup_arrays, migrated=True),
-    _DRMEM_HOME("linux,drconf-usable-memory", describer=places.usable_memory, growth=Growth.BY_LMB),
+    _DRMEM_HOME("linux,drconf-usable-memory", describer=d.usable_memory, growth=Growth.BY_LMB),
     _NUMA_HOME("ibm,associativity-reference-points", describer=d.reference_points, migrated=True),
     _NUMA_HOME(
         "ibm,max-associativity-domains ibm,current-associativity-domains", describer=d.domains, migrated=True
@@ -120,27 +119,25 @@ KNOWN = (
     KnownProperties("ibm,migratable-partition", (), None, compared=_ANY),
     _CONNECTORS(
         "ibm,drc-indexes",
-        describer=partial(places.drc_words, property="ibm,drc-indexes"),
+        describer=partial(d.drc_words, property="ibm,drc-indexes"),
         growth=Growth.BY_CONNECTOR,
     ),
     _CONNECTORS(
         "ibm,drc-power-domains",
-        describer=partial(places.drc_words, property="ibm,drc-power-domains"),
+        describer=partial(d.drc_words, property="ibm,drc-power-domains"),
         growth=Growth.BY_CONNECTOR,
     ),
-    _CONNECTORS(
-        "ibm,drc-names", describer=partial(places.drc_strings, property="ibm,drc-names"), growth=Growth.BY_LMB
-    ),
+    _CONNECTORS("ibm,drc-names", describer=partial(d.drc_strings, property="ibm,drc-names"), growth=Growth.BY_LMB),
     _CONNECTORS(
         "ibm,drc-types",
-        describer=partial(places.drc_strings, property="ibm,drc-types"),
+        describer=partial(d.drc_strings, property="ibm,drc-types"),
         growth=Growth.BY_CONNECTOR,
     ),
-    _CONNECTORS("ibm,drc-info", describer=places.drc_info),
+    _CONNECTORS("ibm,drc-info", describer=d.drc_info),
     KnownProperties("ibm,my-drc-index", _ANY, d.words, compared=_ANY),
     KnownProperties("ibm,ppc-interrupt-server#s", _ANY, partial(d.words, text=str)),
-    KnownProperties("reg", _MEMORY, partial(places.reg, short="reg")),
-    KnownProperties("linux,usable-memory", _MEMORY, partial(places.reg, short="usable-reg")),
+    KnownProperties("reg", _MEMORY, partial(d.reg, short="reg")),
+    KnownProperties("linux,usable-memory", _MEMORY, partial(d.reg, short="usable-reg")),
     KnownProperties("hotpluggable", _MEMORY, d.flag),
     KnownProperties("reg", _PMEMORY, d.handle),
     KnownProperties("ibm,unit-guid ibm,pmem-application", _PMEMORY, d.strings),

@@ -43,12 +43,8 @@ def _encoded(kind: str, document: Any) -> Iterator[bytes]:
         place = f"answers[{number}]"
         if not isinstance(answer, dict) or "value" not in answer:
             raise FormatError(f"{place} has no 'value'")
-        yield from_plain(KINDS[_kind(kind, answer, place)].layout, answer["value"], f"{place}.value").encode()
-
-
-def _kind(kind: str, answer: dict[str, Any], place: str) -> str:
-    """Return the kind of an answer: the command's, or the other one of a record of updates."""
-    answer_kind = answer.get("kind", kind)
-    if answer_kind == kind or (answer_kind in UPDATES and kind in UPDATES):
-        return str(answer_kind)
-    raise FormatError(f"{place} is of kind {str(answer_kind)[:40]!r}, not {kind}")
+        # Of the command's kind, or of the other one in a record of updates.
+        answer_kind = answer.get("kind", kind)
+        if answer_kind != kind and not (answer_kind in UPDATES and kind in UPDATES):
+            raise FormatError(f"{place} is of kind {str(answer_kind)[:40]!r}, not {kind}")
+        yield from_plain(KINDS[answer_kind].layout, answer["value"], f"{place}.value").encode()

@@ -10,7 +10,7 @@ reassignment event (PRRN) has its scope in place of that length, and nothing aft
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from drmemctl.defect import Defect
@@ -106,6 +106,23 @@ class FixedPart:
         """The length word as a signed number, which it is for a reassignment."""
         return self.length - (1 << 32 if self.length >> 31 else 0)
 
+    def fields(self) -> Iterator[Field]:
+        """Yield the fields for a reader."""
+        yield Field(0, 1, "version", self.version, str(self.version))
+        yield Field(1, 1, "severity", self.severity, _named(SEVERITIES, self.severity))
+        yield Field(1, 1, "disposition", self.disposition, _named(DISPOSITIONS, self.disposition))
+        yield Field(
+            1, 1, "extended", self.extended, "an extended log follows" if self.extended else "no extended log"
+        )
+        yield Field(2, 1, "initiator", self.initiator, _named(SOURCES, self.initiator))
+        yield Field(2, 1, "target", self.target, _named(SOURCES, self.target))
+        yield Field(3, 1, "type", self.type, _named(TYPES, self.type))
+        if self.type == PRRN:
+            text = f"{self.scope}: asks for updates of scope {-self.scope}"
+            yield Field(4, 4, "scope", self.scope, text)
+        else:
+            yield Field(4, 4, "length", self.length, f"{self.length:,} bytes of extended log")
+
 
 @dataclass(frozen=True, slots=True)
 class ExtendedHeader:
@@ -123,6 +140,16 @@ class ExtendedHeader:
     def is_platform_log(self) -> bool:
         """Whether Linux looks for sections in it."""
         return self.log_format == PLATFORM_LOG and self.company == IBM
+
+    def fields(self) -> Iterator[Field]:
+        """Yield the fields for a reader."""
+        names = [name for bit, name in enumerate(_LOG_FLAGS) if self.flags & 0x80 >> bit]
+        at = FIXED_SIZE
+        yield Field(at, 1, "log.flags", self.flags, f"{self.flags:#04x}, {' '.join(names) or 'none'}")
+        meaning = "platform event" if self.log_format == PLATFORM_LOG else "not known to Linux"
+        yield Field(at + 2, 1, "log.format", self.log_format, f"{self.log_format}, {meaning}")
+        company = "IBM" if self.company == IBM else "not IBM"
+        yield Field(at + 12, 4, "log.company", self.company, f"{self.company:#010x}, {company}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +255,8 @@ class RtasEvent:
 
     def encode(self) -> bytes:
         """Return the bytes; `FormatError` for values that no bytes hold."""
-        data = b"" if self.fixed is None else build(bit_fields(FIXED), _items(self.fixed), NAME)
-        data += b"" if self.header is None else build(bit_fields(EXTENDED), _items(self.header), NAME)
+        data = b"" if self.fixed is None else build(bit_fields(FIXED), asdict(self.fixed), NAME)
+        data += b"" if self.header is None else build(bit_fields(EXTENDED), asdict(self.header), NAME)
         with building(NAME):
             for section in self.sections:
                 data += SECTION.pack_one(
@@ -243,9 +270,9 @@ class RtasEvent:
         from drmemctl.formats.section_fields import section_fields
 
         if self.fixed is not None:
-            yield from _fixed_fields(self.fixed)
+            yield from self.fixed.fields()
         if self.header is not None:
-            yield from _header_fields(self.header)
+            yield from self.header.fields()
         for section in self.sections:
             yield Field(section.offset, 2, section.name, section.id, f"{section.id:#06x}")
             yield Field(section.offset + 2, 2, f"{section.name}.length", section.length, f"{section.length}")
@@ -274,16 +301,11 @@ def _values(bits: Mapping[str, int], data: bytes) -> dict[str, int]:
     return {name: parsed[name] for name in bits}
 
 
-def _items(part: FixedPart | ExtendedHeader) -> dict[str, int]:
-    return {name: getattr(part, name) for name in part.__dataclass_fields__}
-
-
 def _sections(data: bytes, at: int) -> tuple[tuple[LogSection, ...], tuple[Defect, ...]]:
     """Return the sections from a byte on, and what ends them: each has its header at least, so there is an end."""
     sections: list[LogSection] = []
     while at + SECTION_SIZE <= len(data):
-        (numbers, *_) = SECTION.iterate(data, at, 1)
-        section_id, length, version, subtype, creator = numbers
+        section_id, length, version, subtype, creator = SECTION.unpack_one(data, 0, at)
         body = data[at + SECTION_SIZE : at + length]
         hotplug = Hotplug.decode(body) if section_id == HOTPLUG else None
         facts = (section_id, length, version, subtype, creator)
@@ -301,30 +323,3 @@ def _sections(data: bytes, at: int) -> tuple[tuple[LogSection, ...], tuple[Defec
 def _named(names: tuple[str, ...] | dict[int, str], value: int) -> str:
     texts = dict(enumerate(names)) if isinstance(names, tuple) else names
     return f"{value}, {texts.get(value, 'not known')}"
-
-
-def _fixed_fields(fixed: FixedPart) -> Iterator[Field]:
-    yield Field(0, 1, "version", fixed.version, str(fixed.version))
-    yield Field(1, 1, "severity", fixed.severity, _named(SEVERITIES, fixed.severity))
-    yield Field(1, 1, "disposition", fixed.disposition, _named(DISPOSITIONS, fixed.disposition))
-    yield Field(
-        1, 1, "extended", fixed.extended, "an extended log follows" if fixed.extended else "no extended log"
-    )
-    yield Field(2, 1, "initiator", fixed.initiator, _named(SOURCES, fixed.initiator))
-    yield Field(2, 1, "target", fixed.target, _named(SOURCES, fixed.target))
-    yield Field(3, 1, "type", fixed.type, _named(TYPES, fixed.type))
-    if fixed.type == PRRN:
-        text = f"{fixed.scope}: asks for updates of scope {-fixed.scope}"
-        yield Field(4, 4, "scope", fixed.scope, text)
-    else:
-        yield Field(4, 4, "length", fixed.length, f"{fixed.length:,} bytes of extended log")
-
-
-def _header_fields(header: ExtendedHeader) -> Iterator[Field]:
-    names = [name for bit, name in enumerate(_LOG_FLAGS) if header.flags & 0x80 >> bit]
-    at = FIXED_SIZE
-    yield Field(at, 1, "log.flags", header.flags, f"{header.flags:#04x}, {' '.join(names) or 'none'}")
-    meaning = "platform event" if header.log_format == PLATFORM_LOG else "not known to Linux"
-    yield Field(at + 2, 1, "log.format", header.log_format, f"{header.log_format}, {meaning}")
-    company = "IBM" if header.company == IBM else "not IBM"
-    yield Field(at + 12, 4, "log.company", header.company, f"{header.company:#010x}, {company}")

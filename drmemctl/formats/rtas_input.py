@@ -114,7 +114,9 @@ def recorded_calls(text: str | bytes) -> Iterator[RecordedCall]:
         document = parse_json(text)
     except ValueError as error:
         raise InputError(f"no JSON: {error}") from error
-    for number, recorded in enumerate(_listed(document), 1):
+    if not isinstance(document, list | dict):
+        raise FormatError("this is no list of answers, and no object that has one")
+    for number, recorded in enumerate(_nested(document), 1):
         yield _recorded_call(recorded, f"answer {number}")
 
 
@@ -134,20 +136,21 @@ def _recorded_call(recorded: Any, place: str) -> RecordedCall:
 
 def _recorded(kind: str, text: str) -> list[Answer]:
     wanted = UPDATES if kind in UPDATES else (kind,)
-    answers = [_answer(recorded, f"answer {at}") for at, recorded in enumerate(recorded_calls(text), 1)]
-    if not any(answer.kind in wanted for answer in answers):
+    answers: list[Answer] = []
+    for number, recorded in enumerate(recorded_calls(text), 1):
+        call_kind = KIND_OF_CALL.get(recorded.call.removeprefix("ibm,"))
+        if call_kind is None:
+            raise FormatError(f"answer {number} is of a call that is not known here: {recorded.call[:40]!r}")
+        area = recorded.area.ljust(WORK_AREA, b"\0") if KINDS[call_kind].has_area else recorded.area
+        answers.append(Answer.of(call_kind, area, recorded.status))
+    answers = [answer for answer in answers if answer.kind in wanted]
+    if not answers:
         raise InputError(f"the record has no answer of {' or '.join(wanted)}")
-    return [answer for answer in answers if answer.kind in wanted]
-
-
-def _listed(document: Any) -> Iterator[Any]:
-    """Yield the answers of a list, of an object that has one, or of the steps of a capture."""
-    if not isinstance(document, list | dict):
-        raise FormatError("this is no list of answers, and no object that has one")
-    return _nested(document)
+    return answers
 
 
 def _nested(document: Any) -> Iterator[Any]:
+    """Yield the answers of a list, of an object that has one, or of the steps of a capture."""
     if isinstance(document, list):
         yield from document
     elif isinstance(document, dict):
@@ -165,11 +168,3 @@ def parse_status(value: object) -> int:
     if not -(1 << 31) <= value < 1 << 31:
         raise ValueError("a status of more than 32 bits")
     return value
-
-
-def _answer(recorded: RecordedCall, place: str) -> Answer:
-    kind = KIND_OF_CALL.get(recorded.call.removeprefix("ibm,"))
-    if kind is None:
-        raise FormatError(f"{place} is of a call that is not known here: {recorded.call[:40]!r}")
-    area = recorded.area.ljust(WORK_AREA, b"\0") if KINDS[kind].has_area else recorded.area
-    return Answer.of(kind, area, recorded.status)

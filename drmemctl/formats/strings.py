@@ -95,12 +95,7 @@ def skip_strings(data: bytes, start: int, count: int) -> int | None:
     for block in range(start, len(data), _BLOCK):
         here = data.count(b"\0", block, block + _BLOCK)
         if here >= count:
-            return _skip_few(data, block, count)
+            tail = data[block : block + _BLOCK].split(b"\0", count)[-1]
+            return min(block + _BLOCK, len(data)) - len(tail)
         count -= here
     return None
-
-
-def _skip_few(data: bytes, start: int, count: int) -> int:
-    """Return the offset behind `count` strings that end in the block from byte `start` on."""
-    tail = data[start : start + _BLOCK].split(b"\0", count)[-1]
-    return min(start + _BLOCK, len(data)) - len(tail)

@@ -93,6 +93,20 @@ class Operation:
             raise ValueError(f"opcode {self.opcode} with count {self.declared}")
         return pack_words([self.action | self.declared, *self.operands])
 
+    def fields(self, name: str, labels: Labels) -> Iterator[Field]:
+        """Yield the fields for a reader; `name` is what the operation is called there."""
+        summary = f"{self.name}, {count_of(self.declared, 'node')}"
+        yield Field(self.offset, 4, name, self.action | self.declared, summary)
+        for position, (offset, phandle, drc_index) in enumerate(self.items()):
+            role = "phandle" if drc_index is None else "parent"
+            text = with_label(f"{phandle:#x}", labels.path(phandle))
+            yield Field(offset, 4, f"{name}.{role}[{position}]", phandle, text)
+            if drc_index is not None:
+                text = with_label(f"{drc_index:#010x}", labels.drc(drc_index))
+                yield Field(offset + 4, 4, f"{name}.drc_index[{position}]", drc_index, text)
+        if self.action == ADD and len(self.operands) % 2:
+            yield Field(self.end - 4, 4, f"{name}.cut", self.operands[-1], "half a pair")
+
 
 @dataclass(frozen=True, slots=True)
 class UpdateNodes:
@@ -158,7 +172,7 @@ class UpdateNodes:
             yield Field(0, 4, "state", self.state, f"{self.state:#x}")
             yield Field(4, 12, "reserved", None, self.reserved.hex())
         for number, operation in enumerate(self.operations):
-            yield from _operation_fields(number, operation, labels)
+            yield from operation.fields(f"operation[{number}]", labels)
         if self.terminator is not None:
             yield Field(self.end - 4, 4, "end", self.terminator, f"{self.terminator:#x}")
         yield from tail_field(self.end, self.tail)
@@ -189,21 +203,6 @@ def _operations(
     return tuple(operations), None, (Defect("nodes-unterminated", "no word 0 ends the list", offset=end),)
 
 
-def _operation_fields(number: int, operation: Operation, labels: Labels) -> Iterator[Field]:
-    summary = f"{operation.name}, {count_of(operation.declared, 'node')}"
-    name = f"operation[{number}]"
-    yield Field(operation.offset, 4, name, operation.action | operation.declared, summary)
-    for position, (offset, phandle, drc_index) in enumerate(operation.items()):
-        role = "phandle" if drc_index is None else "parent"
-        text = with_label(f"{phandle:#x}", labels.path(phandle))
-        yield Field(offset, 4, f"{name}.{role}[{position}]", phandle, text)
-        if drc_index is not None:
-            text = with_label(f"{drc_index:#010x}", labels.drc(drc_index))
-            yield Field(offset + 4, 4, f"{name}.drc_index[{position}]", drc_index, text)
-    if operation.action == ADD and len(operation.operands) % 2:
-        yield Field(operation.end - 4, 4, f"{name}.cut", operation.operands[-1], "half a pair")
-
-
 def encode_update_nodes(operations: Iterable[tuple[int, Sequence[int]]]) -> list[bytes]:
     """Return the work areas for operations (opcode, operands) in the order in which they are to be given.
 
@@ -220,11 +219,7 @@ def encode_update_nodes(operations: Iterable[tuple[int, Sequence[int]]]) -> list
                 continue
             part, remaining = remaining[: room * size], remaining[room * size :]
             areas[-1] += [opcode | len(part) // size, *part]
-    return [_area(number, cells) for number, cells in enumerate(areas)]
-
-
-def _area(number: int, cells: list[int]) -> bytes:
-    return (pack_words([number, 0, 0, 0]) + pack_words(cells)).ljust(WORK_AREA, b"\0")
+    return [pack_words([number, 0, 0, 0, *cells]).ljust(WORK_AREA, b"\0") for number, cells in enumerate(areas)]
 
 
 def in_order(opcodes: Iterable[int]) -> bool:

@@ -91,6 +91,29 @@ class Descriptor:
         with building(NAME):
             return to_string(self.name, NAME) + pack_words([self.word]) + self.value
 
+    def fields(self, name: str, path: str, labels: Labels) -> Iterator[Field]:
+        """Yield the fields for a reader; `name` is what the descriptor is called there, `path` its node's path.
+
+        Of a whole value of a known property they say what it holds, of any other its first bytes.
+        """
+        from drmemctl.formats.registry import describe
+
+        at = self.value_offset
+        if self.name:
+            yield Field(self.offset, at - 4 - self.offset, name, self.name, self.name)
+        yield Field(at - 4, 4, f"{name}.length", self.word, f"{self.word:#x}, {self.meaning}")
+        if not self.value:
+            return
+        if name == "path":
+            text = to_text(self.value.rstrip(b"\0"))
+            yield Field(at, len(self.value), name, text, text)
+            return
+        yield Field(at, len(self.value), f"{name}.value", None, preview(self.value, 4))
+        if path and not self.is_part and len(self.value) == self.size:
+            parts = describe(path, self.name, self.value, *labels.cells, limit=FIELDS_OF_VALUE)
+            for part in islice(parts or (), FIELDS_OF_VALUE):
+                yield Field(at + part.offset, part.size, f"{name}.{part.name}", part.value, part.text)
+
 
 @dataclass(frozen=True, slots=True)
 class UpdateProperties:
@@ -126,11 +149,13 @@ class UpdateProperties:
             message = f"{len(data)} of the header's {HEADER_SIZE} bytes"
             fault = Defect("properties-header-cut", message, offset=len(data))
             return cls(None, 0, 0, (), 0, data.rstrip(b"\0"), len(data), (fault,))
-        (phandle, state, reserved, nprops), *_ = HEADER.iterate(data, 0, 1)
+        phandle, state, reserved, nprops = HEADER.unpack_one(data, 0)
         descriptors, fault_found = _descriptors(data, nprops)
         tail = data[descriptors[-1].end if descriptors else HEADER_SIZE :].rstrip(b"\0")
         if fault_found is None and tail:
-            fault_found = _left_over(nprops, len(data.rstrip(b"\0")) - len(tail), len(tail))
+            message = f"{count_of(len(tail), 'byte')} after the {nprops:,} that are counted"
+            offset = len(data.rstrip(b"\0")) - len(tail)
+            fault_found = Defect("properties-left-over", message, offset=offset)
         defects = () if fault_found is None else (fault_found,)
         return cls(phandle, state, nprops, descriptors, reserved, tail, len(data), defects)
 
@@ -176,16 +201,9 @@ class UpdateProperties:
                 is_path = number == 0 and not descriptor.name
                 path = "" if is_path or is_rest else self.path or node_path
                 is_rest = descriptor.is_part
-                yield from _descriptor_fields(
-                    descriptor, "path" if is_path else f"property[{number}]", path, labels
-                )
+                name = "path" if is_path else f"property[{number}]"
+                yield from descriptor.fields(name, path, labels)
         yield from tail_field(self.end, self.tail)
-
-
-def _left_over(nprops: int, offset: int, size: int) -> Defect:
-    return Defect(
-        "properties-left-over", f"{count_of(size, 'byte')} after the {nprops:,} that are counted", offset=offset
-    )
 
 
 def _descriptors(data: bytes, nprops: int) -> tuple[tuple[Descriptor, ...], Defect | None]:
@@ -216,43 +234,6 @@ def _descriptor(data: bytes, at: int) -> Descriptor | Defect:
     word = int.from_bytes(data[end + 1 : end + 5], "big")
     bare = Descriptor(to_text(data[at:end]), word)
     return Descriptor(bare.name, word, data[end + 5 : end + 5 + bare.size], at)
-
-
-def _descriptor_fields(descriptor: Descriptor, name: str, path: str, labels: Labels) -> Iterator[Field]:
-    size = len(to_bytes(descriptor.name)) + 1
-    if descriptor.name:
-        yield Field(descriptor.offset, size, name, descriptor.name, descriptor.name)
-    yield Field(
-        descriptor.offset + size,
-        4,
-        f"{name}.length",
-        descriptor.word,
-        f"{descriptor.word:#x}, {descriptor.meaning}",
-    )
-    if not descriptor.value:
-        return
-    if name == "path":
-        text = to_text(descriptor.value.rstrip(b"\0"))
-        yield Field(descriptor.value_offset, len(descriptor.value), name, text, text)
-        return
-    yield from _value_fields(descriptor, name, path, labels)
-
-
-def _value_fields(descriptor: Descriptor, name: str, path: str, labels: Labels) -> Iterator[Field]:
-    """Yield what a whole value of a known property holds; of any other, its first bytes."""
-    from drmemctl.formats.registry import describe
-
-    yield Field(
-        descriptor.value_offset, len(descriptor.value), f"{name}.value", None, preview(descriptor.value, 4)
-    )
-    whole = not descriptor.is_part and len(descriptor.value) == descriptor.size
-    parts = (
-        describe(path, descriptor.name, descriptor.value, *labels.cells, limit=FIELDS_OF_VALUE)
-        if whole and path
-        else None
-    )
-    for part in islice(parts or (), FIELDS_OF_VALUE):
-        yield Field(descriptor.value_offset + part.offset, part.size, f"{name}.{part.name}", part.value, part.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,3 +295,37 @@ class _Area:
 
     def bytes(self, phandle: int, number: int) -> bytes:
         return (HEADER.pack_one(phandle, number, 0, self._count) + self._data).ljust(WORK_AREA, b"\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A node's new values, as far as its work areas, taken one after the other, have brought them.
+
+    Attributes:
+        name: the property of which only the beginning has come; None without one.
+        value: that beginning.
+        changes: what the last work area brought to its end, in its order.
+
+    """
+
+    name: str | None = None
+    value: bytes = b""
+    changes: tuple[Change, ...] = ()
+
+    def taken(self, area: bytes) -> Delivery:
+        """Return what is delivered once another work area has come."""
+        name, value = self.name, self.value
+        changes: list[Change] = []
+        # Whoever recorded a work area may have left out the zeros at its end.
+        for descriptor in UpdateProperties.decode(area.ljust(WORK_AREA, b"\0")).changes:
+            if descriptor.word == NAME_ONLY or len(descriptor.value) < descriptor.size:
+                continue  # without a value, or with one that is cut, nothing is delivered
+            if descriptor.word == DELETED:
+                changes.append(Change(to_bytes(descriptor.name), None))
+                name, value = None, b""
+                continue
+            name, value = name or descriptor.name, value + descriptor.value
+            if not descriptor.is_part:
+                changes.append(Change(to_bytes(name), value))
+                name, value = None, b""
+        return Delivery(name, value, tuple(changes))

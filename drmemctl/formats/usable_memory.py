@@ -71,15 +71,11 @@ class UsableMemory:
         return self.count
 
     def __iter__(self) -> Iterator[UsableRecord]:
+        head, stride = 4 * self.size_cells, 4 * (self.address_cells + self.size_cells)
         for start, counter, end in _spans(self.data, self.address_cells, self.size_cells):
-            yield UsableRecord(start, counter, tuple(self._ranges(start, end)))
-
-    def _ranges(self, start: int, end: int) -> Iterator[MemoryRange]:
-        stride = 4 * (self.address_cells + self.size_cells)
-        for offset in range(start + 4 * self.size_cells, min(end, len(self.data)), stride):
-            memory_range = read_range(self.data, offset, self.address_cells, self.size_cells)
-            if memory_range is not None:
-                yield memory_range
+            offsets = range(start + head, min(end, len(self.data)), stride)
+            ranges = (read_range(self.data, at, self.address_cells, self.size_cells) for at in offsets)
+            yield UsableRecord(start, counter, tuple(part for part in ranges if part is not None))
 
 
 def _spans(data: bytes, address_cells: int, size_cells: int) -> Iterator[tuple[int, int, int]]:

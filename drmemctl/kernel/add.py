@@ -50,16 +50,13 @@ def _next_free(job: Job, start: int) -> tuple[int, int] | None:
     """Return the next LMB that is not assigned; those that firmware will not give are passed over."""
 
     def n_skipped(position: int, run: Run) -> int:
-        return run.lmbs if run.flags & ASSIGNED else _n_refused(job, run, position)
+        if run.flags & ASSIGNED:
+            return run.lmbs
+        if job.asks_each:
+            return 0  # whoever looks on sees the kernel ask for each
+        return job.firmware.refused((run.drc_index + position) & 0xFFFFFFFF, run.count - position)
 
     return next_lmb(job.state.table, whole(job), start, n_skipped)
-
-
-def _n_refused(job: Job, run: Run, position: int) -> int:
-    """Return how many LMBs from a position of the run on firmware will not give."""
-    if job.asks_each:
-        return 0  # whoever looks on sees the kernel ask for each
-    return job.firmware.refused((run.drc_index + position) & 0xFFFFFFFF, run.count - position)
 
 
 def _acquire_and_add(job: Job, index: int, drc_index: int) -> Task[int]:

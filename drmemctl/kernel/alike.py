@@ -12,7 +12,7 @@ from collections.abc import Callable
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.kernel.capabilities import ASSIGNED_FIRST, FLUSH_PER_LMB, WRONG_NODE_ADD
 from drmemctl.kernel.job import Job, LmbMessage
-from drmemctl.kernel.physical import max_physical
+from drmemctl.kernel.sections import max_physical
 from drmemctl.kernel.task import R, Task
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
@@ -40,7 +40,8 @@ def n_alike(job: Job, index: int, most: int = _DRC_INDEXES) -> int:
     count = state.kept.n_alike(run.base, count, size)
     count = state.listed.n_alike(run.base // size, count)
     for set_apart in filter(None, (state.unmovable, state.unbolted)):
-        count = 1 if run.drc_index in set_apart else _n_before(run, count, set_apart.__contains__)
+        following = (place for place in range(1, count) if run.drc_index + place in set_apart)
+        count = 1 if run.drc_index in set_apart else next(following, count)
     if (job.has(WRONG_NODE_ADD) or job.has(ASSIGNED_FIRST)) and not run.assigned:
         count = _n_before_assigned(state.table, run, count)
     return job.firmware.n_alike(run.drc_index, count)
@@ -53,11 +54,6 @@ def n_at_once(job: Job, count: int) -> int:
     on alone, so that the property has the others marked and that one not.
     """
     return max(1, count - 1) if job.has(FLUSH_PER_LMB) else count
-
-
-def _n_before(run: Run, count: int, is_other: Callable[[int], bool]) -> int:
-    """Return how many of the first `count` LMBs come before one whose DRC index `is_other` accepts."""
-    return next((place for place in range(1, count) if is_other(run.drc_index + place)), count)
 
 
 def _n_before_assigned(table: LmbTable, run: Run, count: int) -> int:
@@ -119,11 +115,11 @@ def _act_on_run(job: Job, width: int, task: Task[R]) -> Task[R]:
     finally:
         size = job.state.table.lmb_size or 0
         places = range(times if job.log else 0)
-        log += [_message_of_following(line, place, size) for place in places for line in job.log]
+        log += [
+            line.of_following(place, size) if isinstance(line, LmbMessage) else line
+            for place in places
+            for line in job.log
+        ]
         faults += job.faults * times
         job.log, job.faults, job.width = log, faults, 1
     return result
-
-
-def _message_of_following(line: str, place: int, size: int) -> str:
-    return line.of_following(place, size) if isinstance(line, LmbMessage) else line

@@ -58,13 +58,23 @@ def set_aa(job: Job, function: str, index: int, aa_index: int) -> None:
 def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> Task[int]:
     """Return the index of the first list equal to the domains of `associativity`, which is appended if none is.
 
-    The kernel compares as many words as the lookup arrays say and never looks at the list's own length.
+    The kernel compares as many words as the lookup arrays say and never looks at the list's own length; what is
+    not there is read as 0.
     """
     cells = words(arrays)
     count, width = cells[0] if cells else 0, cells[1] if len(cells) > 1 else 0
     if len(cells) < _HEADER_WORDS:
         job.faults.append(_over_read("the two counts", len(arrays)))
-    domains = _compared_domains(job, associativity, width)
+    if width > _MAX_WIDTH:
+        fault = Fault("oops", f"lists of {width} domains are compared", "find_aa_index", NODE, LOOKUP_ARRAYS)
+        raise OopsError(fault, dead=HOTPLUG_LOCK_HELD)
+    domains = words(associativity)[1 : 1 + width].tolist()
+    if len(domains) < width:
+        message = (
+            f"the connector's list has {len(domains)} domains, the lookup arrays want {width}: reads beyond it"
+        )
+        job.faults.append(Fault("over-read", message, "find_aa_index", NODE, LOOKUP_ARRAYS))
+        domains += [0] * (width - len(domains))
     for index in range(min(count, len(cells))):
         first = _HEADER_WORDS + index * width
         if cells[first : first + width].tolist() == domains:
@@ -75,20 +85,6 @@ def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> Task[int]:
     appended = _with_row(arrays, count, width, domains)
     yield from set_property(job, NODE, LOOKUP_ARRAYS, appended, APPENDING)
     return count
-
-
-def _compared_domains(job: Job, associativity: bytes, width: int) -> list[int]:
-    """Return `width` words after the length cell; what is not there is read as 0."""
-    if width > _MAX_WIDTH:
-        fault = Fault("oops", f"lists of {width} domains are compared", "find_aa_index", NODE, LOOKUP_ARRAYS)
-        raise OopsError(fault, dead=HOTPLUG_LOCK_HELD)
-    domains = words(associativity)[1 : 1 + width].tolist()
-    if len(domains) < width:
-        message = (
-            f"the connector's list has {len(domains)} domains, the lookup arrays want {width}: reads beyond it"
-        )
-        job.faults.append(Fault("over-read", message, "find_aa_index", NODE, LOOKUP_ARRAYS))
-    return domains + [0] * (width - len(domains))
 
 
 def _over_read(contents: str, size: int) -> Fault:

@@ -23,12 +23,8 @@ _PROBED_FROM = 1 << 30
 
 def block_size_of(tree: Tree, profile: Profile) -> int:
     """Return the block size in bytes, suitable or not."""
-    if tree.find(NODE) is not None:
-        return _lmb_size(tree, profile)
-    return _probed(tree) if profile.has(BLOCK_SIZE_PROBE) else second_memory_node(tree)[1]
-
-
-def _lmb_size(tree: Tree, profile: Profile) -> int:
+    if tree.find(NODE) is None:
+        return _probed(tree) if profile.has(BLOCK_SIZE_PROBE) else second_memory_node(tree)[1]
     data = tree.get(NODE, LMB_SIZE)
     size = None if data is None else read_cells(data, 0, RootCells.from_tree(tree).size)
     if size is None:
@@ -37,25 +33,17 @@ def _lmb_size(tree: Tree, profile: Profile) -> int:
 
 
 @per_tree
-def _sizes(tree: Tree) -> tuple[tuple[str, int], ...]:
-    """Return (node name, size) of all memory of memory nodes, in document order."""
-    cells = RootCells.from_tree(tree)
-    sizes: list[tuple[str, int]] = []
-    for child in tree.root.children:
-        reg = child.get("reg") if device_type(child) == "memory" else None
-        if reg is not None:
-            sizes += ((child.name, part.size) for part in decode_reg(reg, cells.address, cells.size).ranges)
-    return tuple(sizes)
-
-
 def second_memory_node(tree: Tree) -> tuple[str, int]:
     """Return path and size of the memory node that follows the one at 0, which used to have the size of an LMB.
 
     That size is the block size of kernels before `probe_memory_block_size`; without such a node it is 16 MiB.
     """
+    cells = RootCells.from_tree(tree)
     sizes: dict[str, int] = {}
-    for name, size in _sizes(tree):
-        sizes.setdefault(name, size)
+    for child in tree.root.children:
+        reg = child.get(REG) if device_type(child) == "memory" else None
+        for part in () if reg is None else decode_reg(reg, cells.address, cells.size).ranges[:1]:
+            sizes.setdefault(child.name, part.size)
     first = sizes.get("memory@0")
     name = f"memory@{first:x}" if first else ""
     return (f"/{name}", sizes[name]) if name in sizes else ("/", MIN_BLOCK_SIZE)

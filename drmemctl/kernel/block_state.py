@@ -13,15 +13,12 @@ from dataclasses import replace
 from drmemctl.kernel.errno import EBUSY, EINVAL, ENOENT
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.state import KernelState
-from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, take
+from drmemctl.kernel.task import Lock, StatePart, Task, atomic, holding
 
 
 def write_state(job: Job, block: int, *, online: bool) -> Task[int]:
     """Put a memory block online or take it offline; return 0 or a negative error number."""
-    yield from take(Lock.HOTPLUG)
-    rc = yield from _change_state(job, block, online=online)
-    yield from drop(Lock.HOTPLUG)
-    return rc
+    return holding(Lock.HOTPLUG, _change_state(job, block, online=online))
 
 
 @atomic(reads=(StatePart.FLAGS,), writes=(StatePart.BLOCKS,))
@@ -50,14 +47,9 @@ def _offline_error(state: KernelState, block: int) -> int:
     base, end = block * size, (block + 1) * size
     if any(state.kept.reserved_in(base, end)):
         return EBUSY
-    return EBUSY if _holds_unmovable(state, base, end) else 0
-
-
-def _holds_unmovable(state: KernelState, base: int, end: int) -> bool:
-    """Whether an unmovable LMB is at addresses from `base` up to `end`."""
-    size = state.table.lmb_size or 0
-    for run in state.table.runs if size and state.unmovable else ():
-        first, beyond = max(0, (base - run.base) // size), min(run.lmbs, -(-(end - run.base) // size))
+    lmb_size = state.table.lmb_size or 0
+    for run in state.table.runs if lmb_size and state.unmovable else ():
+        first, beyond = max(0, (base - run.base) // lmb_size), min(run.lmbs, -(-(end - run.base) // lmb_size))
         if not state.unmovable.isdisjoint(range(run.drc_index + first, run.drc_index + beyond)):
-            return True
-    return False
+            return EBUSY
+    return 0

@@ -8,7 +8,6 @@ arch/powerpc/mm/numa.c `find_possible_nodes`, `early_topology_updates`; arch/pow
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from drmemctl.errors import LimitError
@@ -69,28 +68,28 @@ def boot(tree: Tree, profile: Profile) -> BootResult:
     table = LmbTable.of((), None) if drmem is None else _array(drmem, profile)
     topology = _topology(tree, profile, associativity, blocks)
     cpus = cpus_of(tree, associativity, min(topology.at_boot, default=0))
-    cpu_ids = cpu_ids_of(tree, cpus)
-    immovable = kept_memory(tree, profile, list(regions), size)
+    kept = kept_memory(tree, profile, list(regions), size)
+    # early_topology_updates: releases read one word of the two.
+    words = options(command_line(tree), "topology_updates")
+    updates = "on" in words if profile.has(PRRN_OFF_BY_DEFAULT) else "off" not in words
     state = KernelState(
-        profile, tree, table, blocks, size, topology, cpus, cpu_ids, immovable.unmovable(table), immovable
-    )
-    updates = _topology_updates(tree, profile)
-    listed = ListedBlocks.of(blocks) if profile.has(BLOCKS_LISTED_TWICE) else NOTHING_LISTED
-    state = replace(
-        state,
+        profile,
+        tree,
+        table,
+        blocks,
+        size,
+        topology,
+        cpus,
+        cpu_ids_of(tree, cpus),
+        unmovable=kept.unmovable(table),
+        kept=kept,
         topology_updates=updates,
         deaf=not updates,
-        listed=listed,
+        listed=ListedBlocks.of(blocks) if profile.has(BLOCKS_LISTED_TWICE) else NOTHING_LISTED,
         distances=boot_distances(tree, profile, associativity, drmem),
         hash_table=hash_table_of(tree),
     )
     return BootResult(state, tuple(faults))
-
-
-def _topology_updates(tree: Tree, profile: Profile) -> bool:
-    """Whether topology updates are on from boot (`early_topology_updates`): releases read one word of the two."""
-    words = options(command_line(tree), "topology_updates")
-    return "on" in words if profile.has(PRRN_OFF_BY_DEFAULT) else "off" not in words
 
 
 def check_runs(tree: Tree) -> Tree:
@@ -114,23 +113,18 @@ def _array(drmem: Drmem, profile: Profile) -> LmbTable:
 
 def _topology(tree: Tree, profile: Profile, associativity: Associativity, blocks: Blocks) -> Topology:
     with_cpus = frozenset(core.node for core in cores(tree, associativity) if core.node is not None)
-    if associativity.primary_index is None:
+    form, primary_index = associativity.form, associativity.primary_index
+    if primary_index is None:
         with_cpus = frozenset({0})
-    possible = _possible(tree, profile, associativity.primary_index)
+    possible, _ = possible_nodes(tree, primary_index, affinity_rules(profile))
+    n_possible = 0 if possible is None else possible.count
     # numa_setup_cpu looks for the first online node after all of parse_numa_properties.
     bridges = bridge_lists(tree) if profile.has(BRIDGE_NODES) else ()
     nodes = (associativity.node_of_row(domains) for domains in bridges)
     with_bridges = frozenset(node for node in nodes if node is not None)
     online = with_cpus | with_bridges | blocks.nodes()
-    form, primary_index = associativity.form, associativity.primary_index
     agreed = decode_architecture_vec5(tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"")
     vphn = tells_home_nodes(tree)
     return Topology(
-        form, primary_index, possible, online, with_cpus, with_bridges, prrn=agreed.has(PRRN), vphn=vphn
+        form, primary_index, n_possible, online, with_cpus, with_bridges, prrn=agreed.has(PRRN), vphn=vphn
     )
-
-
-def _possible(tree: Tree, profile: Profile, primary_index: int | None) -> int:
-    """Return how many nodes there may ever be, 0 where nothing tells."""
-    possible, _ = possible_nodes(tree, primary_index, affinity_rules(profile))
-    return 0 if possible is None else possible.count

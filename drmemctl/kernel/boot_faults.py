@@ -8,6 +8,7 @@ Source: Linux arch/powerpc/mm/numa.c `parse_numa_properties`, `get_n_mem_cells`,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
 from drmemctl.formats.cells import LMB_SIZE
@@ -39,28 +40,21 @@ def deadly_at_boot(tree: Tree, profile: Profile, drmem: Drmem | None = None) -> 
 
 def deadly_faults(memory: BootInput) -> Iterator[Fault]:
     """Yield all that a kernel cannot survive, in the order in which it comes to it; it dies of the first."""
-    yield from _without_memory(memory)
-    if memory.associativity.primary_index is not None:
-        yield from _while_finding_nodes(memory)
-    yield from _unsuitable_block_size(memory)
-
-
-def _without_memory(memory: BootInput) -> Iterator[Fault]:
-    """Yield the fault of a tree that shows all it has, and has no memory."""
     if shows_absence(memory.tree) and memory.is_empty():
         message = "no memory: nothing can be allocated"
         yield Fault("panic", message, "memblock_alloc", "/", dead=PANIC, cause=Cause.NO_MEMORY)
-
-
-def _while_finding_nodes(memory: BootInput) -> Iterator[Fault]:
-    yield from _missing_tables(memory)
-    if shows_absence(memory.tree) and not _has_memory_node(memory):
-        message = "numa.c: No memory nodes found!"
-        yield Fault("panic", message, "get_n_mem_cells", "/", dead=PANIC, cause=Cause.NO_MEMORY_NODE)
-    if memory.profile.has(UNGUARDED_MEMORY_NODE):
-        yield from _memory_nodes_without_node(memory)
-    if memory.profile.has(NO_DEFAULT_NODE):
-        yield from _lmbs_without_node(memory)
+    if memory.associativity.primary_index is not None:
+        yield from _missing_tables(memory)
+        # Most memory nodes are below the root; of_find_node_by_type takes those at any depth.
+        nodes = chain(memory.tree.root.children, (node for _, node in memory.tree.walk()))
+        if shows_absence(memory.tree) and not any(device_type(node) == "memory" for node in nodes):
+            message = "numa.c: No memory nodes found!"
+            yield Fault("panic", message, "get_n_mem_cells", "/", dead=PANIC, cause=Cause.NO_MEMORY_NODE)
+        if memory.profile.has(UNGUARDED_MEMORY_NODE):
+            yield from _memory_nodes_without_node(memory)
+        if memory.profile.has(NO_DEFAULT_NODE):
+            yield from _lmbs_without_node(memory)
+    yield from _unsuitable_block_size(memory)
 
 
 def _missing_tables(memory: BootInput) -> Iterator[Fault]:
@@ -73,14 +67,6 @@ def _missing_tables(memory: BootInput) -> Iterator[Fault]:
             function = "initialize_form2_numa_distance_lookup_table"
             message = f"form 2 was agreed on and {name} is not there: a null pointer is read"
             yield Fault("oops", message, function, path, name, dead=OOPS, cause=Cause.NO_FORM2_TABLE)
-
-
-def _has_memory_node(memory: BootInput) -> bool:
-    """Whether a node at any depth is of the type (`of_find_node_by_type`)."""
-    tree = memory.tree
-    if any(device_type(node) == "memory" for node in tree.root.children):
-        return True
-    return any(device_type(node) == "memory" for _, node in tree.walk())
 
 
 def _memory_nodes_without_node(memory: BootInput) -> Iterator[Fault]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from drmemctl.formats.dynamic_memory import NODE, V1
-from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, UsableRecord, decode_usable_memory
+from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, decode_usable_memory
 from drmemctl.kernel.capabilities import DYNAMIC_MEMORY_V2, FORM2, LENGTH_CHECK, LMB_SIZE_U32
 from drmemctl.kernel.cmdline import command_line, options
 from drmemctl.kernel.fault import Fault
@@ -75,7 +76,11 @@ class BootInput:
         return None if data is None or len(data) < 4 else data
 
     def lmb_ranges(self) -> Iterator[LmbRange]:
-        """Yield (address, bytes, run) of the memory of assigned LMBs, restricted as a crash kernel's is."""
+        """Yield (address, bytes, run) of the memory of assigned LMBs, restricted as a crash kernel's is.
+
+        kexec writes a counter for every LMB, Linux reads one for each that is assigned: the ranges slide, and
+        come out on the nodes of other LMBs than they lie in.
+        """
         if self.drmem is None or not self.drmem.table.lmb_size:
             return
         size = self.drmem.table.lmb_size
@@ -88,21 +93,8 @@ class BootInput:
             return
         records = iter(decode_usable_memory(usable, self.drmem.cells.address, self.drmem.cells.size))
         for run in assigned:
-            yield from _usable_ranges(run, records)
-
-
-def _usable_ranges(run: Run, records: Iterator[UsableRecord]) -> Iterator[LmbRange]:
-    """Yield the ranges of as many counters as the run has LMBs.
-
-    kexec writes a counter for every LMB, Linux reads one for each that is assigned: the ranges slide, and come
-    out on the nodes of other LMBs than they lie in.
-    """
-    for _ in range(run.lmbs):
-        record = next(records, None)
-        if record is None:
-            return
-        for part in record.ranges:
-            yield part.base, part.size, run
+            for record in islice(records, run.lmbs):
+                yield from ((part.base, part.size, run) for part in record.ranges)
 
 
 def boot_associativity(tree: Tree, profile: Profile) -> Associativity:

@@ -22,23 +22,20 @@ from drmemctl.tree.node import Tree
 def boot_notes(tree: Tree, profile: Profile) -> list[str]:
     """Return what to know beside the regions, a sentence each."""
     cmdline = command_line(tree)
-    return [*_about_zones(cmdline), *_about_cma(tree, profile), *_about_the_limit(tree, cmdline, profile)]
-
-
-def _about_cma(tree: Tree, profile: Profile) -> Iterator[str]:
-    cma = CrashCma.of(tree, profile)
-    if cma is not None and cma.state is CmaState.RESERVED:
-        yield "crashkernel=SIZE,cma keeps LMBs with a part of that memory from leaving; it may lie anywhere"
-    elif cma is not None and cma.state is CmaState.REFUSED:
-        yield f"crashkernel=SIZE,cma has no memory reserved for a crash kernel: {cma.why}"
-
-
-def _about_zones(cmdline: str) -> Iterator[str]:
+    notes: list[str] = []
     sizes = [name for name in ("kernelcore", "movablecore") if options(cmdline, name)]
     if has_flag(cmdline, "movable_node"):
-        yield from (f"{name}= is ignored: movable_node is there" for name in sizes)
+        notes += (f"{name}= is ignored: movable_node is there" for name in sizes)
     elif "mirror" in options(cmdline, "kernelcore"):
-        yield "kernelcore=mirror is not worked out: zones are shown as without it"
+        notes.append("kernelcore=mirror is not worked out: zones are shown as without it")
+    cma = CrashCma.of(tree, profile)
+    if cma is not None and cma.state is CmaState.RESERVED:
+        notes.append(
+            "crashkernel=SIZE,cma keeps LMBs with a part of that memory from leaving; it may lie anywhere"
+        )
+    elif cma is not None and cma.state is CmaState.REFUSED:
+        notes.append(f"crashkernel=SIZE,cma has no memory reserved for a crash kernel: {cma.why}")
+    return [*notes, *_about_the_limit(tree, cmdline, profile)]
 
 
 def _about_the_limit(tree: Tree, cmdline: str, profile: Profile) -> Iterator[str]:

@@ -161,7 +161,9 @@ def boot_regions(
             memory_map.remove(write.base, write.size)
             if write.node is not None:
                 memory_map.add(*write, flags)
-    regions = list(_with_consequences(memblock, lmbs, added, zone, spares=_spares(tree, profile)))
+    counts_marks = has_flag(command_line(tree), "movable_node") or not profile.has(MOVABLE_NODE_TEST)
+    spares = counts_marks and not profile.has(KEXEC_IN_HOTPLUG)
+    regions = list(_with_consequences(memblock, lmbs, added, zone, spares=spares))
     return RegionsAtBoot(regions, tuple(faults))
 
 
@@ -180,22 +182,24 @@ def _take_over(running: RunningBlocks, memblock: Memblock, lmbs: Memblock, zone:
             memblock.set_node(base, n_bytes, node)
 
 
-def _spares(tree: Tree, profile: Profile) -> bool:
-    """Whether kexec_file_load places no images in memory that is marked as hot-removable."""
-    counts = has_flag(command_line(tree), "movable_node") or not profile.has(MOVABLE_NODE_TEST)
-    return counts and not profile.has(KEXEC_IN_HOTPLUG)
-
-
 def _with_consequences(
     memblock: Memblock, lmbs: Memblock, added: Memblock, zone: MovableZone, *, spares: bool
 ) -> Iterator[BootRegion]:
+    """Yield the regions; `spares`: kexec_file_load places no images in what is marked as hot-removable."""
     lmbs_in, added_in, movable_in = (_Pieces(pieces) for pieces in (lmbs, added, zone.movable))
     for region in memblock:
         movable = next(movable_in.common(region), None)
-        images = not (region.is_hotplug and spares)
+        in_movable = movable is not None and movable.base == region.base
         lmb_bytes = sum(piece.size for piece in lmbs_in.common(region))
         added_bytes = sum(piece.size for piece in added_in.common(region))
-        consequences = _consequences(region, lmb_bytes, movable and movable.base, images=images)
+        consequences = Consequences(
+            MOVABLE if in_movable else NORMAL,
+            movable and movable.base,
+            images=not (region.is_hotplug and spares),
+            listed=True,
+            in_dump=True,
+            unplug="never" if not lmb_bytes else "movable" if in_movable else "unless pinned",
+        )
         yield BootRegion(region, lmb_bytes, consequences, added_bytes)
 
 
@@ -213,15 +217,6 @@ class _Pieces:
             if piece.base >= region.end:
                 return
             yield piece._replace(base=max(piece.base, region.base), end=min(piece.end, region.end))
-
-
-def _consequences(
-    region: MemblockRegion, lmb_bytes: int, movable_from: int | None, *, images: bool
-) -> Consequences:
-    in_movable = movable_from == region.base
-    unplug = "never" if not lmb_bytes else "movable" if in_movable else "unless pinned"
-    zone = MOVABLE if in_movable else NORMAL
-    return Consequences(zone, movable_from, images, listed=True, in_dump=True, unplug=unplug)
 
 
 def driver_memory(tree: Tree, associativity: Associativity, profile: Profile | None = None) -> list[DriverMemory]:

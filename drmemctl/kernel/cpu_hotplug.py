@@ -328,26 +328,21 @@ def _first_free_id(job: Job, path: str, n_threads: int, node: int) -> int | None
         if first_id is not None:
             return first_id
     first_id = _start_of_range(free, starts, n_threads)
-    if first_id is not None and job.has(CPU_IDS_BY_NODE):
-        last = first_id + n_threads - 1
-        _warn(job, f"Reusing free CPU ids {first_id}-{last} from another node")
-    elif first_id is None:
-        _log_no_ids(job, path, n_threads, full=not free)
+    if first_id is not None:
+        if job.has(CPU_IDS_BY_NODE):
+            _warn(job, f"Reusing free CPU ids {first_id}-{first_id + n_threads - 1} from another node")
+    elif job.has(CPU_IDS_BY_NODE) or not free:
+        prefix = _PREFIX if job.has(CPU_IDS_BY_NODE) else ""
+        supported = f"this system configuration supports {state.cpu_ids.possible} logical cpus."
+        job.log.append(f"{prefix}Cannot add cpu {path}; {supported}")
+    else:
+        name = path.rpartition("/")[2].partition("@")[0]
+        job.log.append(f"Unable to find space in cpu_present_mask for processor {name} with {n_threads} thread(s)")
     return first_id
 
 
 def _start_of_range(free: set[int], starts: range, n_threads: int) -> int | None:
     return next((start for start in starts if free.issuperset(range(start, start + n_threads))), None)
-
-
-def _log_no_ids(job: Job, path: str, n_threads: int, *, full: bool) -> None:
-    prefix = _PREFIX if job.has(CPU_IDS_BY_NODE) else ""
-    if full or prefix:
-        supported = f"this system configuration supports {job.state.cpu_ids.possible} logical cpus."
-        job.log.append(f"{prefix}Cannot add cpu {path}; {supported}")
-    else:
-        name = path.rpartition("/")[2].partition("@")[0]
-        job.log.append(f"Unable to find space in cpu_present_mask for processor {name} with {n_threads} thread(s)")
 
 
 @atomic(reads=(*_NODES_AND_CPUS, StatePart.BLOCKS), writes=_NODES_AND_CPUS)

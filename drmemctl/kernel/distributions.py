@@ -8,7 +8,6 @@ its kernel's source. One that is not listed is as in the mainline release, which
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from drmemctl.kernel.capability import Release
@@ -115,17 +114,8 @@ BY_NAME: dict[str, Distribution] = {distribution.name: distribution for distribu
 
 def distribution_of(name: KernelName) -> Distribution | None:
     """Return the distribution whose numbering a release has, None where it has nobody's that is known."""
-    return next(_matching(name), None)
-
-
-def _matching(name: KernelName) -> Iterator[Distribution]:
-    for distribution in DISTRIBUTIONS:
-        if (
-            distribution.release == name.release
-            and distribution.build
-            and re.match(distribution.build, name.build)
-        ):
-            yield distribution
+    of_release = (entry for entry in DISTRIBUTIONS if entry.release == name.release and entry.build)
+    return next((entry for entry in of_release if re.match(entry.build, name.build)), None)
 
 
 def follows_stable(name: KernelName) -> bool:

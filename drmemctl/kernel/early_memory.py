@@ -23,10 +23,9 @@ from drmemctl.kernel.cmdline import command_line, crash_kernel, memory_size
 from drmemctl.kernel.fake_nodes import FakeNodes
 from drmemctl.kernel.kexec_capabilities import CRASHKERNEL_CMA_SUFFIX
 from drmemctl.kernel.memblock import Memblock
-from drmemctl.kernel.physical import max_physical
 from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.sections import max_physical
 from drmemctl.model.associativity import CHOSEN
-from drmemctl.model.boot_memory import MemoryNode
 from drmemctl.tree.node import Tree
 
 _PAGE = 1 << 16
@@ -48,16 +47,11 @@ class EarlyMemory(BootInput):
         return memblock
 
     def registered(self) -> Memblock:
-        """Return the memory as it is before anyone looks for nodes, limited by `mem=`."""
-        memblock = Memblock()
-        self._add(memblock)
-        limit = memory_limit(self.tree, self.profile, memblock.size)
-        if limit:
-            memblock.keep_lowest(limit)
-        return memblock
+        """Return the memory as it is before anyone looks for nodes, limited by `mem=`.
 
-    def _add(self, memblock: Memblock) -> None:
-        """Add all memory. Its order, which changed in 5.17, shows nowhere: marks are made by address, too."""
+        The order in which it is added, which changed in 5.17, shows nowhere: marks are made by address, too.
+        """
+        memblock = Memblock()
         marks = self.profile.has(HOTREMOVABLE_MEMBLOCK)
         for base, size, run in self.lmb_ranges():
             for start, count in self._valid(base, size):
@@ -65,14 +59,15 @@ class EarlyMemory(BootInput):
                 if marks and run.flags & HOTREMOVABLE:
                     memblock.mark_hotplug(start, count)
         for node in self.memory_nodes:
-            self._add_node(memblock, node)
-
-    def _add_node(self, memblock: Memblock, node: MemoryNode) -> None:
-        for part in node.ranges:
-            for base, size in self._valid(part.base, part.size):
-                memblock.add(base, size)
-            if node.hotpluggable:
-                memblock.mark_hotplug(part.base, part.size)
+            for part in node.ranges:
+                for base, size in self._valid(part.base, part.size):
+                    memblock.add(base, size)
+                if node.hotpluggable:
+                    memblock.mark_hotplug(part.base, part.size)
+        limit = memory_limit(self.tree, self.profile, memblock.size)
+        if limit:
+            memblock.keep_lowest(limit)
+        return memblock
 
     def _valid(self, base: int, size: int) -> Iterator[Range]:
         """Yield the part of a range that has valid addresses, if there is one."""
@@ -107,24 +102,22 @@ class EarlyMemory(BootInput):
 
 
 def memory_limit(tree: Tree, profile: Profile, present: int) -> int:
-    """Return how many of the bytes present may stay, 0 for all (the end of `early_init_devtree`)."""
-    limit = _asked_limit(tree, profile)
+    """Return how many of the bytes present may stay, 0 for all (the end of `early_init_devtree`).
+
+    What `mem=` says goes before what /chosen says.
+    """
+    cmdline = command_line(tree)
+    limit = memory_size(cmdline)
+    if limit is None:
+        limit = inherited_limit(tree) if profile.has(CHOSEN_LIMITS) else 0
+    elif limit and profile.has(CRASHKERNEL_RAISES_LIMIT):
+        crash = crash_kernel(cmdline, cma=profile.has(CRASHKERNEL_CMA_SUFFIX))
+        if crash is not None and crash.base:
+            limit = max(limit, crash.base + crash.size)
     if profile.has(MEMORY_LIMIT_16M):
         limit = 0 if limit > present else limit
         return (limit or present) // _LARGE_PAGE * _LARGE_PAGE
     return -(-(limit or present) // _PAGE) * _PAGE
-
-
-def _asked_limit(tree: Tree, profile: Profile) -> int:
-    """Return the limit that is asked for, 0 for none: what `mem=` says goes before what /chosen says."""
-    cmdline = command_line(tree)
-    limit = memory_size(cmdline)
-    if limit is None:
-        return inherited_limit(tree) if profile.has(CHOSEN_LIMITS) else 0
-    crash = crash_kernel(cmdline, cma=profile.has(CRASHKERNEL_CMA_SUFFIX))
-    if limit and crash is not None and crash.base and profile.has(CRASHKERNEL_RAISES_LIMIT):
-        limit = max(limit, crash.base + crash.size)
-    return limit
 
 
 def inherited_limit(tree: Tree) -> int:

@@ -23,8 +23,12 @@ class FakeNodes:
     def pieces(self, base: int, size: int, count: int, node: int) -> Iterator[tuple[int, int, int]]:
         """Yield (address, bytes, node) of `count` adjacent ranges of `size` bytes that the tree has on `node`."""
         while count:
-            boundary = self._boundary()
-            same = count if boundary is None else min(count, max(0, (boundary - base) // size))
+            boundary = memparse(self._text).size
+            if boundary and boundary >= self._reached:
+                self._reached = boundary
+                same = min(count, max(0, (boundary - base) // size))
+            else:
+                same = count  # none is left, or it is below the last, which ends them all
             if same:
                 yield base, same * size, self._node or node
             base, count = base + same * size, count - same
@@ -34,11 +38,3 @@ class FakeNodes:
                 self._text = memparse(self._text).rest.lstrip(", \t")
                 yield base, size, self._node
                 base, count = base + size, count - 1
-
-    def _boundary(self) -> int | None:
-        """Return the next boundary; None where none is left or it is below the last, which ends them all."""
-        boundary = memparse(self._text).size
-        if not boundary or boundary < self._reached:
-            return None
-        self._reached = boundary
-        return boundary

@@ -84,12 +84,9 @@ class LmbMessage(str):
 
 def _filled(template: str, base: int, drc: int, size: int) -> str:
     end = (base + size) % (1 << 64)
-    return template.format(base=base, end=end, last=(end - 1) % (1 << 64), drc=drc, swapped=_swapped(drc))
-
-
-def _swapped(drc_index: int) -> int:
-    """Return a DRC index with its bytes reversed (`be32_to_cpu` on a little-endian machine)."""
-    return int.from_bytes((drc_index & 0xFFFFFFFF).to_bytes(4, "little"), "big")
+    # `be32_to_cpu` on a little-endian machine reverses the bytes.
+    swapped = int.from_bytes((drc & 0xFFFFFFFF).to_bytes(4, "little"), "big")
+    return template.format(base=base, end=end, last=(end - 1) % (1 << 64), drc=drc, swapped=swapped)
 
 
 MIGRATION, REASSIGNMENT, HOME_NODES = "migration", "reassignment", "home nodes"

@@ -46,15 +46,13 @@ def kept_memory(tree: Tree, profile: Profile, regions: Sequence[MemblockRegion],
     """
     cma = profile.has(CRASHKERNEL_CMA_SUFFIX)
     dump = tuple(_dump_areas(tree, regions, block_size, cma=cma))
-    reserved = [_LOWEST, *_rtas(tree), *(() if dump else _crash_kernel(tree, cma=cma))]
-    return KeptMemory(dump, tuple(reserved))
-
-
-def _rtas(tree: Tree) -> Iterator[Reservation]:
+    reserved = [_LOWEST]
     base, size = (tree.get(RTAS, name) for name in (RTAS_BASE, RTAS_SIZE))
     if base is not None and size is not None and len(base) in (4, 8) and len(size) == 4:
         first = int.from_bytes(base, "big")
-        yield Reservation(first, first + int.from_bytes(size, "big"), "RTAS")
+        reserved.append(Reservation(first, first + int.from_bytes(size, "big"), "RTAS"))
+    reserved += () if dump else _crash_kernel(tree, cma=cma)
+    return KeptMemory(dump, tuple(reserved))
 
 
 def _crash_kernel(tree: Tree, *, cma: bool) -> Iterator[Reservation]:
@@ -78,7 +76,11 @@ def _dump_areas(
     Both comparisons take the address behind an area for part of it. Nothing is kept before the dump is registered,
     which the kernel does at boot since 6.10, and a service of user space before: it is taken to be.
     """
-    if not _has_dump(tree) or not regions:
+    is_on = False
+    for value in options(command_line(tree), "fadump"):
+        is_on = value.startswith(("on", "nocma")) or (is_on and not value.startswith("off"))
+    firmware_dumps = tree.get(RTAS, _CONFIGURE_DUMP) is not None or tree.get(RTAS, _ANY_CALL) is None
+    if not (is_on and firmware_dumps and regions):
         return
     size = _boot_memory(tree, sum(region.size for region in regions), cma=cma)
     top = _boot_memory_top(regions, size)
@@ -86,13 +88,6 @@ def _dump_areas(
     start = _dump_area_base(regions, top, area)
     yield 0, top
     yield max(0, start - block_size + 1), start + area
-
-
-def _has_dump(tree: Tree) -> bool:
-    is_on = False
-    for value in options(command_line(tree), "fadump"):
-        is_on = value.startswith(("on", "nocma")) or (is_on and not value.startswith("off"))
-    return is_on and (tree.get(RTAS, _CONFIGURE_DUMP) is not None or tree.get(RTAS, _ANY_CALL) is None)
 
 
 def _boot_memory(tree: Tree, total: int, *, cma: bool) -> int:

@@ -55,13 +55,7 @@ def parse_kernel_name(text: str) -> KernelName | None:
         patch = 0
     elif build and not patch:
         # A distribution's own numbering ("6.1.0-50") says nothing about the stable release below it.
-        patch = _debian_patch(more, version)
+        # Nor does the version of the compiler's package, which is named as the kernel's is.
+        upstream = (tuple(map(int, numbers)) for numbers in _DEBIAN_UPSTREAM.findall(more))
+        patch = next((stable for major, minor, stable in upstream if (major, minor) == version), None)
     return KernelName(release, version, patch, build)
-
-
-def _debian_patch(more: str, version: Release) -> int | None:
-    # The compiler's package is named in the same way: its version is another.
-    for match in _DEBIAN_UPSTREAM.finditer(more):
-        if (int(match[1]), int(match[2])) == version:
-            return int(match[3])
-    return None

@@ -24,8 +24,8 @@ from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.lmb_node import current_associativity, node_of_lmb
 from drmemctl.kernel.memory_capabilities import ADDRESS_CHECK, RANGE_PREVALIDATED
-from drmemctl.kernel.physical import max_physical
 from drmemctl.kernel.plugins import replaceable
+from drmemctl.kernel.sections import max_physical
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.model.run import Lmb, is_assigned
 
@@ -108,20 +108,14 @@ def _look_up_removed(job: Job, index: int) -> None:
 
 @atomic(writes=(StatePart.BLOCKS,))
 def _remove_memory(job: Job, index: int) -> None:
-    base = base_of(lmb_at(job, index))
-    _check_aligned(job, base)
-    block = job.state.block_of(base)
-    if job.state.blocks.node_of(block) is not None:
-        job.remove_block("__remove_memory", block)
-
-
-def _check_aligned(job: Job, base: int) -> None:
-    """Stop where no block begins at an address: `try_remove_memory` has a BUG_ON for that."""
-    size = job.state.block_size
-    if base % size:
+    base, size = base_of(lmb_at(job, index)), job.state.block_size
+    if base % size:  # a BUG_ON
         job.tell(_UNALIGNED.format(size=size), base, 0)
         message = f"memory at {base:#x} is removed, which is not where a block of {size:#x} bytes begins"
         raise OopsError(Fault("oops", message, "try_remove_memory", NODE), dead=HOTPLUG_LOCK_HELD)
+    block = job.state.block_of(base)
+    if job.state.blocks.node_of(block) is not None:
+        job.remove_block("__remove_memory", block)
 
 
 _UNALIGNED = "Block size [{size:#x}] unaligned hotplug range: start {{base:#x}}, size {size:#x}"
@@ -207,16 +201,12 @@ def _add_memory(job: Job, index: int, node: int) -> int:
     if rc:
         _log_error(job, f"Failed to add LMB 0x{{drc:x}} to node {node}", lmb)
         return rc
-    _check_listed(job, job.state.block_of(base), node)
-    job.add_block("__add_memory", job.state.block_of(base), node)
-    return 0
-
-
-def _check_listed(job: Job, block: int, node: int) -> None:
-    """Stop where the node has a link to the block from boot: `add_memory_resource` has a BUG_ON for that."""
-    if job.state.listed.is_foreign(block, node):
+    block = job.state.block_of(base)
+    if job.state.listed.is_foreign(block, node):  # a BUG_ON
         message = f"memory block {block} is added on node {node}, which lists it since boot, when it was another's"
         raise OopsError(Fault("oops", message, "add_memory_resource", NODE), dead=HOTPLUG_LOCK_HELD)
+    job.add_block("__add_memory", block, node)
+    return 0
 
 
 def _add_error(job: Job, base: int, size: int) -> int:

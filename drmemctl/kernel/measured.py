@@ -63,10 +63,7 @@ MEASURED: dict[str, Measured] = {
         {},
         {"7.2": "captures/7.2-bit31"},
     ),
-    "length-check": Measured(
-        {},
-        {},
-    ),
+    "length-check": READ,
     "wrong-node-add": Measured(
         {"5.0": "captures/5.0-errors", "5.4": "captures/5.4-errors"},
         {"5.10": "captures/5.10-form1-1", "6.1": "captures/6.1-blanks", "7.2": "captures/7.2-bit31",
@@ -99,10 +96,7 @@ MEASURED: dict[str, Measured] = {
         {"5.10": "captures/5.10-odd-lmbs", "6.1": "captures/6.1-merge", "7.2": "captures/7.2-mem-limit",
          "7.3": "captures/7.3-odd-lmbs"},
     ),
-    "offline-reserved": Measured(
-        {},
-        {},
-    ),
+    "offline-reserved": READ,
     "quiet-index-messages": Measured(
         {"5.10": "captures/5.10-form1-2", "6.1": "captures/6.1-blanks", "7.2": "captures/7.2-form1-2",
          "7.3": "captures/7.3-block-states"},
@@ -127,26 +121,14 @@ MEASURED: dict[str, Measured] = {
         {"4.19": "mobility/m-v1assign-4.19", "5.4": "mobility/m-v1assign-5.4"},
         {"5.0": "mobility/m-v1assign-5.0"},
     ),
-    "iterator-inclusive": Measured(
-        {},
-        {},
-    ),
-    "lmb-size-u32": Measured(
-        {},
-        {},
-    ),
-    "block-size-u32": Measured(
-        {},
-        {},
-    ),
+    "iterator-inclusive": READ,
+    "lmb-size-u32": READ,
+    "block-size-u32": READ,
     "block-size-panic": Measured(
         {"5.10": "boot/lmb-not-power-of-two", "7.2": "boot/lmb-not-power-of-two"},
         {},
     ),
-    "blocks-listed-twice": Measured(
-        {},
-        {},
-    ),
+    "blocks-listed-twice": READ,
     "no-default-node": Measured(
         {"5.10": "boot/aa-out-of-range", "6.1": "boot/aa-out-of-range", "6.12": "boot/aa-out-of-range",
          "7.2": "boot/aa-out-of-range"},
@@ -168,43 +150,19 @@ MEASURED: dict[str, Measured] = {
         {},
         {"6.1": "memblock/6.1-limit-back-to-front", "7.2": "memblock/7.2-limit-back-to-front"},
     ),
-    "kexec-in-hotplug": Measured(
-        {},
-        {},
-    ),
-    "form2": Measured(
-        {},
-        {},
-    ),
-    "unguarded-memory-node": Measured(
-        {},
-        {},
-    ),
-    "connector-distances": Measured(
-        {},
-        {},
-    ),
-    "current-domains": Measured(
-        {},
-        {},
-    ),
-    "migratable-max-domains": Measured(
-        {},
-        {},
-    ),
+    "kexec-in-hotplug": READ,
+    "form2": READ,
+    "unguarded-memory-node": READ,
+    "connector-distances": READ,
+    "current-domains": READ,
+    "migratable-max-domains": READ,
     "node-lookup-first": Measured(
         {"5.10": "mobility/adddesync-5.10", "6.1": "mobility/adddesync-6.1"},
         {"4.14": "mobility/adddesync-4.14", "4.19": "mobility/adddesync-4.19", "5.0": "reassignments/p-move-5.0",
          "5.4": "mobility/adddesync-5.4"},
     ),
-    "platform-facilities-kept": Measured(
-        {},
-        {},
-    ),
-    "update-errors-prefixed": Measured(
-        {},
-        {},
-    ),
+    "platform-facilities-kept": READ,
+    "update-errors-prefixed": READ,
     "suspend-in-stop-machine": Measured(
         {"6.1": "mobility/adddesync-6.1"},
         {"4.14": "mobility/adddesync-4.14", "4.19": "mobility/adddesync-4.19", "5.0": "mobility/basic-5.0",
@@ -252,14 +210,8 @@ MEASURED: dict[str, Measured] = {
         {"4.19": "reassignments/p-cpu-4.19", "5.4": "reassignments/p-cpu-on-5.4"},
         {"4.14": "mobility/m-cpu-home-4.14", "5.0": "reassignments/p-cpu-home-5.0"},
     ),
-    "vphn-failure-ignored": Measured(
-        {},
-        {},
-    ),
-    "queued-requests": Measured(
-        {},
-        {},
-    ),
+    "vphn-failure-ignored": READ,
+    "queued-requests": READ,
     "suspend-call-logged": Measured(
         {"4.14": "mobility/adddesync-4.14", "4.19": "mobility/adddesync-4.19", "5.0": "mobility/basic-5.0",
          "5.4": "mobility/adddesync-5.4"},
@@ -269,34 +221,19 @@ MEASURED: dict[str, Measured] = {
         {"6.1": "home-nodes/6.1", "7.2": "home-nodes/7.2"},
         {"4.19": "reassignments/p-cpu-cc-4.19", "5.4": "reassignments/p-cpu-on-5.4"},
     ),
-    "home-node-at-boot": Measured(
-        {},
-        {},
-    ),
-    "home-node-poll": Measured(
-        {},
-        {},
-    ),
-    "poll-beside-prrn": Measured(
-        {},
-        {},
-    ),
+    "home-node-at-boot": READ,
+    "home-node-poll": READ,
+    "poll-beside-prrn": READ,
     "cpu-by-count": Measured(
         {"5.10": "captures/5.10-cpus"},
         {"6.1": "captures/6.1-cpus", "7.2": "captures/7.2-cpus"},
     ),
-    "cpu-drc-info": Measured(
-        {},
-        {},
-    ),
+    "cpu-drc-info": READ,
     "last-cpu-named": Measured(
         {"6.1": "captures/6.1-cpus", "7.2": "captures/7.2-cpus"},
         {"5.10": "captures/5.10-cpus"},
     ),
-    "cpu-unisolate": Measured(
-        {},
-        {},
-    ),
+    "cpu-unisolate": READ,
     "cpu-death-logged": Measured(
         {"4.19": "reassignments/p-cpu-4.19", "5.4": "reassignments/p-cpu-on-5.4"},
         {"5.10": "captures/5.10-cpus", "6.1": "captures/6.1-cpus", "7.2": "captures/7.2-cpus"},
@@ -305,22 +242,10 @@ MEASURED: dict[str, Measured] = {
         {"6.1": "captures/6.1-cpus", "7.2": "captures/7.2-cpus"},
         {"4.19": "reassignments/p-cpu-cc-4.19", "5.4": "reassignments/p-cpu-on-5.4", "5.10": "captures/5.10-cpus"},
     ),
-    "cpu-cache-nodes": Measured(
-        {},
-        {},
-    ),
-    "block-size-probe": Measured(
-        {},
-        {},
-    ),
-    "bridge-nodes": Measured(
-        {},
-        {},
-    ),
-    "pmem-events": Measured(
-        {},
-        {},
-    ),
+    "cpu-cache-nodes": READ,
+    "block-size-probe": READ,
+    "bridge-nodes": READ,
+    "pmem-events": READ,
     "physmem-51": Measured(
         {"6.1": "captures/6.1-odd-lmbs", "7.3": "captures/7.3-odd-lmbs"},
         {},
@@ -333,64 +258,22 @@ MEASURED: dict[str, Measured] = {
         {"6.1": "captures/6.1-odd-lmbs", "7.3": "captures/7.3-odd-lmbs"},
         {"5.10": "captures/5.10-odd-lmbs"},
     ),
-    "movable-node-test": Measured(
-        {},
-        {},
-    ),
-    "hotplug-mark-all": Measured(
-        {},
-        {},
-    ),
-    "driver-managed-memblock": Measured(
-        {},
-        {},
-    ),
-    "kexec-file-crash": Measured(
-        {},
-        {},
-    ),
-    "kexec-lmbs-counted": Measured(
-        {},
-        {},
-    ),
-    "kexec-pluggable-counted": Measured(
-        {},
-        {},
-    ),
-    "kexec-room-divided": Measured(
-        {},
-        {},
-    ),
-    "crash-hotplug": Measured(
-        {},
-        {},
-    ),
-    "crash-range-split": Measured(
-        {},
-        {},
-    ),
-    "crash-backup-offset": Measured(
-        {},
-        {},
-    ),
-    "fadump-hotplug": Measured(
-        {},
-        {},
-    ),
-    "crashkernel-cma-suffix": Measured(
-        {},
-        {},
-    ),
-    "crashkernel-cma": Measured(
-        {},
-        {},
-    ),
+    "movable-node-test": READ,
+    "hotplug-mark-all": READ,
+    "driver-managed-memblock": READ,
+    "kexec-file-crash": READ,
+    "kexec-lmbs-counted": READ,
+    "kexec-pluggable-counted": READ,
+    "kexec-room-divided": READ,
+    "crash-hotplug": READ,
+    "crash-range-split": READ,
+    "crash-backup-offset": READ,
+    "fadump-hotplug": READ,
+    "crashkernel-cma-suffix": READ,
+    "crashkernel-cma": READ,
     "long-log-records": Measured(
         {"7.3": "captures/7.3-odd-lmbs"},
         {"5.10": "captures/5.10-odd-lmbs", "6.1": "captures/6.1-odd-lmbs"},
     ),
-    "dt-resource": Measured(
-        {},
-        {},
-    ),
+    "dt-resource": READ,
 }

@@ -128,17 +128,14 @@ class Memblock:
         regions = self._regions
         low = self._recent + 1
         # Memory mostly comes by address: what is asked for is next to what was asked for last.
-        if low > len(regions) or regions[low - 1].end > base or not self._ends_behind(low, base):
+        is_next = low <= len(regions) and regions[low - 1].end <= base
+        if not is_next or (low < len(regions) and regions[low].end <= base):
             low = bisect_right(regions, base, key=_end)
         self._recent = low
         high = low
         while high < len(regions) and regions[high].base < end:
             high += 1
         return low, high
-
-    def _ends_behind(self, position: int, base: int) -> bool:
-        """Whether the region at a position, if there is one, ends behind an address."""
-        return position == len(self._regions) or self._regions[position].end > base
 
     def _change(self, base: int, size: int, changed: Changed) -> None:
         """Cut the regions at both ends of a range (`memblock_isolate_range`) and change those inside."""

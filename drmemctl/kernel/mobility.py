@@ -109,36 +109,27 @@ def handle_prrn_event(job: Job, source: UpdateSource, scope: int) -> Task[bool]:
 
 @replaceable("pseries_devicetree_update")
 def devicetree_update(job: Job, source: UpdateSource, scope: int) -> Task[int]:
-    """Update the tree; no kernel takes this mutex, which was proposed (linuxppc-dev, J. Kim, April 2019)."""
+    """Fetch lists of nodes until there are no more, and act on each; return the last status.
+
+    No kernel takes this mutex, which was proposed (linuxppc-dev, J. Kim, April 2019).
+    """
     yield from take(Lock.TREE_UPDATE)
-    status = yield from _update(job, source, scope)
-    yield from drop(Lock.TREE_UPDATE)
-    return status
-
-
-def _update(job: Job, source: UpdateSource, scope: int) -> Task[int]:
-    """Fetch lists of nodes until there are no more, and act on each; return the last status."""
-    area = bytes(WORK_AREA)
-    while True:
-        function = "pseries_devicetree_update"
+    function, area, status = "pseries_devicetree_update", bytes(WORK_AREA), 1
+    while status == 1:
         area, status = yield from fetch_updates(job, function, source, UPDATE_NODES, area, scope)
         if status not in (0, 1):
-            return status
+            break
+        words = _NodeList(area)
         try:
-            yield from _act_on_list(job, source, _NodeList(area), scope)
+            # Of each operation all nodes, up to a word without an action.
+            while (word := words.next()) & ACTION_MASK:
+                for _ in range(word & COUNT_MASK):
+                    yield from _act_on_node(job, source, words, word & ACTION_MASK, scope)
         except _OverReadError:
             message = "the list of nodes goes on beyond the work area: what is there now passes for operations"
-            job.faults.append(Fault("over-read", message, "pseries_devicetree_update"))
-        if status != 1:
-            return status
-
-
-def _act_on_list(job: Job, source: UpdateSource, words: _NodeList, scope: int) -> Task[None]:
-    """Act on the nodes of each operation, up to a word without an action (`pseries_devicetree_update`)."""
-    while (word := words.next()) & ACTION_MASK:
-        action, count = word & ACTION_MASK, word & COUNT_MASK
-        for _ in range(count):
-            yield from _act_on_node(job, source, words, action, scope)
+            job.faults.append(Fault("over-read", message, function))
+    yield from drop(Lock.TREE_UPDATE)
+    return status
 
 
 def _act_on_node(job: Job, source: UpdateSource, words: _NodeList, action: int, scope: int) -> Task[None]:
@@ -148,7 +139,9 @@ def _act_on_node(job: Job, source: UpdateSource, words: _NodeList, action: int, 
         # Here an ADD's DRC index is not skipped: from now on the list is read one word off.
         job.log.append(f"{_PREFIX}Failed lookup: phandle 0x{phandle:x} for action 0x{action:x}")
         if action == ADD:
-            job.faults.append(_desynchronised(phandle))
+            consequence = "its DRC index is read as the next word of the list"
+            message = f"an ADD below the unknown phandle {phandle:#x}: {consequence}"
+            job.faults.append(Fault("desync", message, "pseries_devicetree_update"))
         return
     drc_index = words.next() if action == ADD else 0
     if path is not None:
@@ -166,26 +159,17 @@ def _act_on_node(job: Job, source: UpdateSource, words: _NodeList, action: int, 
         yield from handle_request(job, Request(READD, INDEX, drc_index=phandle))
 
 
-def _count_search(job: Job) -> None:
-    """Raise `LimitError` once so many nodes were looked for among so many that it takes more than seconds."""
+@atomic(reads=(StatePart.NODES,))
+def _lookup(job: Job, phandle: int) -> str | None:
+    """Return a node's path; `LimitError` once searching so many times among so many takes more than seconds."""
     job.nodes = job.nodes or sum(1 for _ in job.state.tree.walk())
     job.searched += job.nodes
     if job.searched > LIMITS.max_searched_nodes:
         most = LIMITS.max_searched_nodes // job.nodes
         message = f"more than {most:,} updates of nodes, each of which looks for one of {job.nodes:,}"
         raise LimitError(message, source=job.state.tree.source or None, hint=NOT_REAL)
-
-
-@atomic(reads=(StatePart.NODES,))
-def _lookup(job: Job, phandle: int) -> str | None:
-    _count_search(job)
     match = find_phandle(job.state.tree, phandle)
     return None if match is None else match[0]
-
-
-def _desynchronised(phandle: int) -> Fault:
-    message = f"an ADD below the unknown phandle {phandle:#x}: its DRC index is read as the next word of the list"
-    return Fault("desync", message, "pseries_devicetree_update")
 
 
 def _is_type(node: Node, kind: str) -> bool:

@@ -110,31 +110,16 @@ def movable_begins(memory: Iterable[MemblockRegion], cmdline: str) -> Begins:
     """Return where ZONE_MOVABLE begins on each node that has one; all of its memory from there on is in it."""
     regions = list(memory)
     if has_flag(cmdline, "movable_node"):
-        begins = _begins_of_marked(regions)
+        begins: Begins = {}
+        for region in regions:
+            # Page 0 cannot be the begin: 0 stands for a node without the zone.
+            if region.is_hotplug and region.base >= _PAGE:
+                begins.setdefault(region.node, region.base)
     else:
-        begins = _begins_beyond_kernel_core(regions, _kernel_core(cmdline, sum(region.size for region in regions)))
+        begins = _begins_beyond_kernel_core(regions, cmdline)
     ends = {region.node: region.end for region in regions}
     aligned = {node: -(-begin // _LARGEST_PAGES) * _LARGEST_PAGES for node, begin in begins.items()}
     return {node: begin for node, begin in aligned.items() if 0 < begin < ends[node]}
-
-
-def _begins_of_marked(regions: Sequence[MemblockRegion]) -> Begins:
-    """Return the lowest marked memory of each node. Page 0 cannot be: 0 stands for a node without the zone."""
-    begins: Begins = {}
-    for region in regions:
-        if region.is_hotplug and region.base >= _PAGE:
-            begins.setdefault(region.node, region.base)
-    return begins
-
-
-def _kernel_core(cmdline: str, total: int) -> int:
-    """Return the bytes that must not be movable, 0 where no option asks for any."""
-    kernel = _amount(cmdline, "kernelcore", total)
-    movable = _amount(cmdline, "movablecore", total)
-    if movable:
-        movable = min(total, -(-movable // _LARGEST_PAGES) * _LARGEST_PAGES)
-        kernel = max(kernel, total - movable)
-    return kernel
 
 
 def _amount(cmdline: str, name: str, total: int) -> int:
@@ -149,8 +134,15 @@ def _amount(cmdline: str, name: str, total: int) -> int:
     return total // _PAGE * 100 * percent // 10000 * _PAGE if percent else size
 
 
-def _begins_beyond_kernel_core(regions: Sequence[MemblockRegion], required: int) -> Begins:
+def _begins_beyond_kernel_core(regions: Sequence[MemblockRegion], cmdline: str) -> Begins:
     """Return where each node has given its share of what is kept; what small nodes lack the others give."""
+    total = sum(region.size for region in regions)
+    # The bytes that must not be movable, 0 where no option asks for any.
+    required = _amount(cmdline, "kernelcore", total)
+    movable = _amount(cmdline, "movablecore", total)
+    if movable:
+        movable = min(total, -(-movable // _LARGEST_PAGES) * _LARGEST_PAGES)
+        required = max(required, total - movable)
     nodes = sorted({region.node for region in regions if region.node is not None})
     begins: Begins = {}
     n_nodes = len(nodes)

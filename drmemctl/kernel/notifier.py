@@ -65,18 +65,13 @@ def remove_property(job: Job, path: str, name: str, *, delivered: bool = False) 
     yield from _change_property(job, "of_remove_property", path, name, None, delivered=delivered)
 
 
-def _state_part(path: str, name: str) -> StatePart:
-    """Return the part of the state that a property belongs to, as footprints have it."""
-    if (path, name) in READ_FROM:
-        return StatePart.LMBS
-    return StatePart.LOOKUP if (path, name) == (NODE, LOOKUP_ARRAYS) else StatePart.OTHER
-
-
 def _change_property(  # noqa: PLR0913 - see `set_property`
     job: Job, by: str, path: str, name: str, value: bytes | None, *, delivered: bool
 ) -> Task[bytes | None]:
     """Set a property, or remove it where `value` is None; return its old value."""
-    touches = Footprint(frozenset({StatePart.NODES}), frozenset({_state_part(path, name)}))
+    part = StatePart.LOOKUP if (path, name) == (NODE, LOOKUP_ARRAYS) else StatePart.OTHER
+    part = StatePart.LMBS if (path, name) in READ_FROM else part
+    touches = Footprint(frozenset({StatePart.NODES}), frozenset({part}))
     if delivered and path == NODE:
         touches |= Footprint(frozenset({StatePart.LOOKUP}), frozenset({StatePart.DELIVERED}))
     if not job.has(DRMEM_ARRAY) and path == NODE:
@@ -85,24 +80,20 @@ def _change_property(  # noqa: PLR0913 - see `set_property`
     def change(actor: Job) -> bytes | None:
         if delivered and path == NODE:
             actor.firmware = actor.firmware.updated(name, value, actor.state.tree)
-        return _change_tree(actor, by, path, name, value)
+        tree = actor.state.tree
+        node = tree.find(path)
+        if node is None or (value is None and node.find(name) is None):
+            return None  # nobody finds a detached node's properties, and none that is not there
+        size = None if value is None else len(value)
+        actor.set_tree(by, tree.with_property(path, name, value), path, name, size)
+        if path == NODE and (name in (V1, V2) or (name == LOOKUP_ARRAYS and by != APPENDING)):
+            actor.state = replace(actor.state, writer=by)
+        if value is None and path == NODE and not actor.has(DRMEM_ARRAY):
+            reread(actor)
+        return node.get(name)
 
     old: bytes | None = yield Action(by, change, touches)
     return old
-
-
-def _change_tree(job: Job, by: str, path: str, name: str, value: bytes | None) -> bytes | None:
-    tree = job.state.tree
-    node = tree.find(path)
-    if node is None or (value is None and node.find(name) is None):
-        return None  # nobody finds a detached node's properties, and none that is not there
-    size = None if value is None else len(value)
-    job.set_tree(by, tree.with_property(path, name, value), path, name, size)
-    if path == NODE and (name in (V1, V2) or (name == LOOKUP_ARRAYS and by != APPENDING)):
-        job.state = replace(job.state, writer=by)
-    if value is None and path == NODE and not job.has(DRMEM_ARRAY):
-        reread(job)
-    return node.get(name)
 
 
 _NOTIFIED = Footprint(frozenset({StatePart.UPDATING, StatePart.BLOCKS}), frozenset({StatePart.AA}))
@@ -113,20 +104,19 @@ _READ_AGAIN = Footprint(
 
 @replaceable("pseries_memory_notifier")
 def _notify(job: Job, name: str, old: bytes | None, new: bytes) -> Task[None]:
-    touches = _NOTIFIED if job.has(DRMEM_ARRAY) else _READ_AGAIN
-    yield Action("pseries_memory_notifier", lambda actor: _notify_now(actor, name, old, new), touches)
-
-
-def _notify_now(job: Job, name: str, old: bytes | None, new: bytes) -> None:
     """Tell the memory code of a new property (`pseries_memory_notifier`), which may be told to pass it over."""
-    if job.state.updating:
-        return
-    if not job.has(DRMEM_ARRAY):
-        reread(job)
-    if job.has(ASSIGNED_DIFF_NOTIFIER) and name == V1:
-        _assigned_diff(job, old, new)
-    if job.has(AA_SYNC) and job.has(DRMEM_ARRAY):
-        _sync_aa(job, name, new)
+
+    def notify(actor: Job) -> None:
+        if actor.state.updating:
+            return
+        if not actor.has(DRMEM_ARRAY):
+            reread(actor)
+        if actor.has(ASSIGNED_DIFF_NOTIFIER) and name == V1:
+            _assigned_diff(actor, old, new)
+        if actor.has(AA_SYNC) and actor.has(DRMEM_ARRAY):
+            _sync_aa(actor, name, new)
+
+    yield Action("pseries_memory_notifier", notify, _NOTIFIED if job.has(DRMEM_ARRAY) else _READ_AGAIN)
 
 
 @atomic(writes=(StatePart.UPDATING,))
@@ -159,7 +149,9 @@ def _sync_aa(job: Job, name: str, data: bytes) -> None:
     cells = RootCells.from_tree(job.state.tree)
     entries = decode_entries(name, data, cells.address)
     if entries.present < entries.declared:
-        _beyond_the_end(job, name, entries.declared, entries.present)
+        walked = f"{entries.declared} entries are walked where there are {entries.present}"
+        message = f"{walked}: what lies behind the property is read"
+        job.faults.append(Fault("over-read", message, "walk_drmem_lmbs", NODE, name))
     table = job.state.table
     writes = list(_aa_writes(table, LmbTable.of_property(entries, table.lmb_size)))
     if job.events is not None:
@@ -194,11 +186,6 @@ def _with_aa_writes(table: LmbTable, writes: Sequence[tuple[int, int, int, int]]
 
 _READABLE_ENTRIES = 1 << 16
 """Entries beyond a property that a kernel may get through; more take hours, or end in unmapped memory."""
-
-
-def _beyond_the_end(job: Job, name: str, declared: int, present: int) -> None:
-    message = f"{declared} entries are walked where there are {present}: what lies behind the property is read"
-    job.faults.append(Fault("over-read", message, "walk_drmem_lmbs", NODE, name))
 
 
 class _IndexesByDrc:

@@ -13,15 +13,12 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
-from types import CodeType, ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from types import ModuleType, TracebackType
+from typing import Any, ParamSpec, TypeVar, cast
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.capability import Capability
 from drmemctl.kernel.installed_plugins import installed, source_of
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -118,7 +115,9 @@ def loaded() -> tuple[Plugin, ...]:
 
 def add(plugin: Plugin) -> Plugin:
     """Have a plugin count from now on; `PluginError` if it is none, or has a name that there is already."""
-    _check(plugin)
+    fault = next(chain(_wrong_names(plugin), _wrong_values(plugin)), None)
+    if fault is not None:
+        raise PluginError(f"plugin {plugin.name!r}: {fault}", source=plugin.source or None)
     _registry.plugins.append(plugin)
     if plugin.code:
         _registry.codes[plugin.code] = plugin.source
@@ -243,17 +242,6 @@ def load_file(path: str) -> Plugin:
 
     `PluginError` with file and line for whatever is wrong with it.
     """
-    code = _compiled(path, _content(path))
-    module = ModuleType(f"drmemctl_plugin_{next(_numbers)}")
-    module.__file__ = path
-    # Dataclasses look their own module up.
-    sys.modules[module.__name__] = module
-    with faults_told(path):
-        exec(code, module.__dict__)  # noqa: S102 - what a plugin is for
-        return add(_with_source(getattr(module, "plugin", None), path, path))
-
-
-def _content(path: str) -> bytes:
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib is not imported for one file
             data = file.read(_LARGEST + 1)
@@ -262,16 +250,19 @@ def _content(path: str) -> bytes:
         raise PluginError(f"the plugin cannot be read: {reason or error}", source=path) from error
     if len(data) > _LARGEST:
         raise PluginError(f"this is no plugin: more than {_LARGEST:,} bytes", source=path)
-    return data
-
-
-def _compiled(path: str, data: bytes) -> CodeType:
     try:
-        return compile(data, path, "exec", dont_inherit=True)
+        code = compile(data, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f"line {error.lineno}: " if isinstance(error, SyntaxError) and error.lineno else ""
         reason = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
         raise PluginError(f"{line}this is no Python: {reason}", source=path) from error
+    module = ModuleType(f"drmemctl_plugin_{next(_numbers)}")
+    module.__file__ = path
+    # Dataclasses look their own module up.
+    sys.modules[module.__name__] = module
+    with faults_told(path):
+        exec(code, module.__dict__)  # noqa: S102 - what a plugin is for
+        return add(_with_source(getattr(module, "plugin", None), path, path))
 
 
 def load_installed() -> None:
@@ -282,21 +273,17 @@ def load_installed() -> None:
     _registry.looked_for_installed = True
     try:
         for point in installed():
-            _load_point(point)
+            source = source_of(point)
+            if any(plugin.source == source for plugin in loaded()):
+                continue  # before one that failed
+            with faults_told(source):
+                value = point.load()
+                code = getattr(sys.modules.get(point.module), "__file__", None) or ""
+                add(_with_source(value, source, code))
     except BaseException:
         # The next that asks is told the same, and not that there is no such name.
         _registry.looked_for_installed = False
         raise
-
-
-def _load_point(point: EntryPoint) -> None:
-    source = source_of(point)
-    if any(plugin.source == source for plugin in loaded()):
-        return  # before one that failed
-    with faults_told(source):
-        value = point.load()
-        code = getattr(sys.modules.get(point.module), "__file__", None) or ""
-        add(_with_source(value, source, code))
 
 
 def _with_source(value: Any, source: str, code: str) -> Plugin:
@@ -308,15 +295,15 @@ def _with_source(value: Any, source: str, code: str) -> Plugin:
     return replace(value, source=source, code=code)
 
 
-def _check(plugin: Plugin) -> None:
-    """Refuse what is no plugin, and names that there are already."""
-    fault = next(chain(_wrong_names(plugin), _wrong_values(plugin)), None)
-    if fault is not None:
-        raise PluginError(f"plugin {plugin.name!r}: {fault}", source=plugin.source or None)
-
-
 def _wrong_names(plugin: Plugin) -> Iterator[str]:
-    taken_names = {*capabilities(), *policies(), *steps(), *_own_names()}
+    from drmemctl.kernel.capabilities import BY_NAME
+
+    # The layers above are there where their names can be asked for.
+    own_names = (
+        getattr(sys.modules.get(f"drmemctl.simulate.{module}"), names, ())
+        for module, names in (("steps.language", "STEPS"), ("interleave.policy", "BY_NAME"))
+    )
+    taken_names = {*capabilities(), *policies(), *steps(), *BY_NAME, *chain.from_iterable(own_names)}
     values = (*plugin.capabilities, *plugin.policies)
     for name in (*(getattr(value, "name", None) for value in values), *plugin.steps):
         if not isinstance(name, str) or not name or set(name) - _NAME:
@@ -342,15 +329,6 @@ def _wrong_values(plugin: Plugin) -> Iterator[str]:
 
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
-
-
-def _own_names() -> Iterator[str]:
-    from drmemctl.kernel.capabilities import BY_NAME
-
-    yield from BY_NAME
-    # The layers above are there where their names can be asked for.
-    for module, names in (("steps.language", "STEPS"), ("interleave.policy", "BY_NAME")):
-        yield from getattr(sys.modules.get(f"drmemctl.simulate.{module}"), names, ())
 
 
 # What goes wrong in one.

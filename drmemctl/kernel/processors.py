@@ -92,7 +92,10 @@ def on_homes(state: KernelState, firmware: Firmware) -> KernelState:
     job = Job(state, firmware, events=None)
     if not (job.has(HOME_NODE_FIRST) or job.has(HOME_NODE_AT_BOOT)) or not state.topology.vphn or state.dead:
         return state
-    cpus = tuple(replace(cpu, node=_home_of_booted(job, cpu)) for cpu in state.cpus)
+    cpus = tuple(
+        cpu if (home := home_of(job, cpu.path)) is None else replace(cpu, node=home_or_first(job, home))
+        for cpu in state.cpus
+    )
     if cpus == state.cpus:
         return job.state
     with_cpus = frozenset(cpu.node for cpu in cpus)
@@ -100,11 +103,6 @@ def on_homes(state: KernelState, firmware: Firmware) -> KernelState:
     cpu_ids = replace(state.cpu_ids, of_nodes=frozenset((cpu.node, number) for cpu in cpus for number in cpu.ids))
     topology = replace(state.topology, with_cpus=with_cpus, at_boot=at_boot)
     return replace(job.state, cpus=cpus, cpu_ids=cpu_ids, topology=topology)
-
-
-def _home_of_booted(job: Job, cpu: Cpu) -> int:
-    home = home_of(job, cpu.path)
-    return cpu.node if home is None else home_or_first(job, home)
 
 
 _NOT_POLLED = "since 5.9 no timer asks for home nodes: Linux asks when a CPU boots or comes online"

@@ -81,7 +81,8 @@ class RemovabilityJudge:
         self._size = kernel.table.lmb_size or 0
         self._pinned = sorted(kernel.unmovable)
         self._zones = list(_zones(booted, kernel.profile, system))
-        self._added_zone = _added_zone(kernel)
+        # Of memory that came after boot (`default_zone_for_pfn`), where nobody chose one by hand.
+        self._added_zone = MOVABLE if added_is_movable(command_line(kernel.tree)) else NORMAL
         self._has_movable_cma = _has_movable_cma(booted, kernel.profile)
         self._persistent = system.spans(PERSISTENT_MEMORY).disjoint()
         self._addresses = sorted(self._all_edges())
@@ -135,7 +136,11 @@ class RemovabilityJudge:
         block = kernel.block_of(run.base)
         node = kernel.blocks.node_of(block)
         online = block not in kernel.blocks.offline
-        zone = self._zone(run.base) if node is not None and online else ""
+        zone = ""
+        if node is not None and online:
+            at = bisect_right(self._zones, run.base, key=lambda zone: zone[0]) - 1
+            is_known = at >= 0 and run.base < self._zones[at][1]
+            zone = self._zones[at][2] if is_known else self._added_zone
         reasons = tuple(self._reasons(run, block, online=online))
         leaves = Removability.NO if reasons else Removability.YES
         if not reasons and online and (zone != MOVABLE or self._has_movable_cma):
@@ -166,12 +171,6 @@ class RemovabilityJudge:
             yield "its memory block has persistent memory, too"
         elif online and block in kernel.blocks.holed:
             yield "a part of its memory block is missing"
-
-    def _zone(self, base: int) -> str:
-        at = bisect_right(self._zones, base, key=lambda zone: zone[0]) - 1
-        if at >= 0 and base < self._zones[at][1]:
-            return self._zones[at][2]
-        return self._added_zone
 
 
 def _zones(booted: Tree, profile: Profile, system: LiveSystem) -> Iterator[tuple[int, int, str]]:
@@ -208,8 +207,3 @@ def _has_movable_cma(booted: Tree, profile: Profile) -> bool:
     return (
         cma is not None and cma.state is CmaState.RESERVED and not has_flag(command_line(booted), "movable_node")
     )
-
-
-def _added_zone(kernel: KernelState) -> str:
-    """Return the zone of memory that came after boot (`default_zone_for_pfn`), where nobody chose one by hand."""
-    return MOVABLE if added_is_movable(command_line(kernel.tree)) else NORMAL

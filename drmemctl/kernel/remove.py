@@ -62,26 +62,18 @@ def _n_pinned(job: Job, run: Run) -> int:
     """Count a run's LMBs that the kernel does not take for removable, though their flags allow it."""
     if not job.has(SECTION_REMOVABLE_CHECK):
         return 0
-    pinned = job.state.unmovable
-    if job.has(OFFLINE_RESERVED) and job.state.blocks.offline:
-        pinned |= _offline_lmbs(job, run)
+    pinned, block_size, lmb_size = job.state.unmovable, job.state.block_size, job.state.table.lmb_size or 0
+    if job.has(OFFLINE_RESERVED) and job.state.blocks.offline and lmb_size:
+        offline = set()
+        for block in job.state.blocks.offline:
+            base = block * block_size - run.base
+            # The positions of the LMBs whose addresses lie in the block.
+            first, past = max(0, -(-base // lmb_size)), min(run.lmbs, -(-(base + block_size) // lmb_size))
+            offline |= {(run.drc_index + position) % DRC_INDEXES for position in range(first, past)}
+        pinned |= offline
     if run.lmbs < len(pinned):
         return sum((run.drc_index + position) % DRC_INDEXES in pinned for position in range(run.lmbs))
     return sum(run.position_of_drc(drc_index) is not None for drc_index in pinned)
-
-
-def _offline_lmbs(job: Job, run: Run) -> frozenset[int]:
-    """Return the DRC indexes of a run's LMBs that begin in an offline block."""
-    block_size, lmb_size = job.state.block_size, job.state.table.lmb_size or 0
-    if not lmb_size:
-        return frozenset()
-    lmbs = set()
-    for block in job.state.blocks.offline:
-        base = block * block_size - run.base
-        # The positions of the LMBs whose addresses lie in the block.
-        first, past = max(0, -(-base // lmb_size)), min(run.lmbs, -(-(base + block_size) // lmb_size))
-        lmbs |= {(run.drc_index + position) % DRC_INDEXES for position in range(first, past)}
-    return frozenset(lmbs)
 
 
 def _remove(job: Job, index: int, drc_index: int) -> Task[int]:
@@ -91,26 +83,21 @@ def _remove(job: Job, index: int, drc_index: int) -> Task[int]:
 
 @atomic(reads=(StatePart.FLAGS, StatePart.BLOCKS))
 def _next_removable(job: Job, start: int) -> tuple[int, int] | None:
-    """Return the next LMB that may be removed; those without a memory block are passed over."""
+    """Return the next LMB that may be removed; those without a block, or kept for a dump, are passed over."""
+    kept, size = job.state.kept, job.state.table.lmb_size or 0
 
-    def n_skipped(position: int, run: Run) -> int:
-        return _n_not_removable(job, run, position) if is_removable(job, run.flags) else run.lmbs
+    def n_skipped(first: int, run: Run) -> int:
+        position = first if is_removable(job, run.flags) else first + run.lmbs
+        while position < run.lmbs:
+            base = run.base + position * size
+            n_alike = kept.n_alike(base, run.lmbs - position, size) if size else run.lmbs - position
+            passed = min(n_alike, _n_without_block(job, run, position)) if kept.is_removable(base) else n_alike
+            position += passed
+            if passed < n_alike:
+                break
+        return position - first
 
     return next_lmb(job.state.table, whole(job), start, n_skipped)
-
-
-def _n_not_removable(job: Job, run: Run, start: int) -> int:
-    """Return how many LMBs from a position of the run on have no memory block, or are kept for a dump."""
-    kept, size = job.state.kept, job.state.table.lmb_size or 0
-    position = start
-    while position < run.lmbs:
-        base = run.base + position * size
-        n_alike = kept.n_alike(base, run.lmbs - position, size) if size else run.lmbs - position
-        passed = min(n_alike, _n_without_block(job, run, position)) if kept.is_removable(base) else n_alike
-        position += passed
-        if passed < n_alike:
-            break
-    return position - start
 
 
 def _n_without_block(job: Job, run: Run, position: int) -> int:
@@ -139,21 +126,17 @@ def remove_by_index(job: Job, drc_index: int) -> Task[int]:
     _log_by_index(job, f"Attempting to hot-remove LMB, drc index {drc_index:x}")
     index = yield from find_drc(job, drc_index)
     if index is None:
-        return _no_such_lmb(job)
+        if not job.has(QUIET_INDEX_MESSAGES):
+            message = "the address of an LMB behind the end of the array is printed; the log says 0 for it here"
+            job.faults.append(Fault("over-read", message, "dlpar_memory_remove_by_index"))
+        _log_by_index(job, "Failed to hot-remove memory at 0")
+        return EINVAL
     rc = yield from remove_lmb(job, index)
     if rc == 0:
         yield from release_drc(job, drc_index)
     base, _ = yield from identity(job, index)
     _log_by_index(job, f"Failed to hot-remove memory at {base:x}" if rc else f"Memory at {base:x} was hot-removed")
     return rc
-
-
-def _no_such_lmb(job: Job) -> int:
-    if not job.has(QUIET_INDEX_MESSAGES):
-        message = "the address of an LMB behind the end of the array is printed; the log says 0 for it here"
-        job.faults.append(Fault("over-read", message, "dlpar_memory_remove_by_index"))
-        _log_by_index(job, "Failed to hot-remove memory at 0")
-    return EINVAL
 
 
 def _log_by_index(job: Job, message: str) -> None:

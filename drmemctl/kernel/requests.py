@@ -33,7 +33,7 @@ from drmemctl.kernel.memory_capabilities import PMEM_EVENTS
 from drmemctl.kernel.notifier import reread
 from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.remove import readd_by_index, remove_by_count, remove_by_ic, remove_by_index
-from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, in_turn, take
+from drmemctl.kernel.task import Lock, StatePart, Task, atomic, holding, in_turn
 
 ADD, REMOVE, READD = "add", "remove", "readd"
 COUNT, INDEX, INDEXED_COUNT = "count", "index", "indexed-count"
@@ -129,35 +129,26 @@ def write_dlpar(job: Job, text: str) -> Task[int]:
 def dlpar_store(job: Job, text: str) -> Task[int]:
     """Carry a request out and complain if it failed (`dlpar_store`)."""
     text = text.partition("\0")[0]
-    rc = yield from _parse_and_handle(job, text)
-    if rc:
-        job.log += _complaint(text, _LONGEST_MESSAGE if job.has(LONG_LOG_RECORDS) else _LONGEST_OLD_MESSAGE)
-    return rc
-
-
-def _complaint(text: str, longest: int) -> list[str]:
-    """Return the lines in which the kernel quotes a request that failed, with the line feeds in it.
-
-    The closing quote, alone on the line of the log that is its last, is left out here.
-    """
-    message = f'{_PREFIX}Could not handle DLPAR request "{text}"'.encode("utf-8", "surrogateescape")[:longest]
-    lines = message.decode("utf-8", "replace").split("\n")
-    return lines[:-1] if lines[-1] == '"' else lines
-
-
-def _parse_and_handle(job: Job, text: str) -> Task[int]:
     try:
         resource, request = _parse(text, dt=job.has(DT_RESOURCE))
     except _RefusedTextError as refused:
         job.log += [f"{_PREFIX}{message}" for message in refused.args]
-        return EINVAL
-    if resource not in (MEMORY, CPU):
-        message = (
-            f"a request for {resource} is read as the kernel reads it, but only those for memory and CPUs are"
-            " carried out"
-        )
-        raise NotSimulatedError(message, hint="write `memory add|remove …` or `cpu add|remove …`")
-    return (yield from handle_request(job, replace(request, resource=resource)))
+        rc = EINVAL
+    else:
+        if resource not in (MEMORY, CPU):
+            message = (
+                f"a request for {resource} is read as the kernel reads it, but only those for memory and CPUs are"
+                " carried out"
+            )
+            raise NotSimulatedError(message, hint="write `memory add|remove …` or `cpu add|remove …`")
+        rc = yield from handle_request(job, replace(request, resource=resource))
+    if rc:
+        longest = _LONGEST_MESSAGE if job.has(LONG_LOG_RECORDS) else _LONGEST_OLD_MESSAGE
+        quoted = f'{_PREFIX}Could not handle DLPAR request "{text}"'.encode("utf-8", "surrogateescape")[:longest]
+        lines = quoted.decode("utf-8", "replace").split("\n")
+        # The closing quote, alone on the line of the log that is its last, is left out.
+        job.log += lines[:-1] if lines[-1] == '"' else lines
+    return rc
 
 
 def memory_request(text: str) -> Request | None:
@@ -216,18 +207,12 @@ def _u32(tokens: list[str], position: int, field: str) -> int:
 @replaceable("dlpar_memory")
 def dlpar_memory(job: Job, request: Request) -> Task[int]:
     """Carry a memory request out and write the array back (`dlpar_memory`); return the rc."""
-    yield from take(Lock.HOTPLUG)
-    rc = yield from _with_lock_held(job, request)
-    yield from drop(Lock.HOTPLUG)
-    return rc
+    return holding(Lock.HOTPLUG, _with_lock_held(job, request))
 
 
 def dlpar_cpu(job: Job, request: Request) -> Task[int]:
     """Carry a request for CPUs out (`dlpar_cpu`); return the rc."""
-    yield from take(Lock.HOTPLUG)
-    rc = yield from _dispatch_cpu(job, request)
-    yield from drop(Lock.HOTPLUG)
-    return rc
+    return holding(Lock.HOTPLUG, _dispatch_cpu(job, request))
 
 
 def _dispatch_cpu(job: Job, request: Request) -> Task[int]:
@@ -246,7 +231,12 @@ def _dispatch_cpu(job: Job, request: Request) -> Task[int]:
 
 def _with_lock_held(job: Job, request: Request) -> Task[int]:
     if not job.has(DRMEM_ARRAY):
-        return (yield from _dispatch_on_copy(job, request))
+        # The request acts on a copy of the property; each LMB is written back by itself.
+        if not (yield from _read_property(job)):
+            return EINVAL
+        rc = yield from _dispatch(job, request)
+        yield from _give_copy_back(job)
+        return rc
     yield from _walk_array(job)
     rc = yield from _dispatch(job, request)
     if rc or job.has(FLUSH_PER_LMB):
@@ -259,15 +249,6 @@ def _walk_array(job: Job) -> None:
     if job.has(ITERATOR_INCLUSIVE) and not job.state.table.n_lmbs:
         message = "there is no array, and its iterator goes through a null pointer"
         raise OopsError(Fault("oops", message, "for_each_drmem_lmb", NODE), dead=HOTPLUG_LOCK_HELD)
-
-
-def _dispatch_on_copy(job: Job, request: Request) -> Task[int]:
-    """Read the property, act on it; each LMB was written back by itself."""
-    if not (yield from _read_property(job)):
-        return EINVAL
-    rc = yield from _dispatch(job, request)
-    yield from _give_copy_back(job)
-    return rc
 
 
 @atomic(reads=(StatePart.NODES, StatePart.LMBS), writes=(StatePart.AA, StatePart.FLAGS))

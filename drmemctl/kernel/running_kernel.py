@@ -52,19 +52,16 @@ def with_live_blocks(state: KernelState, system: LiveSystem) -> KernelState:
         return state
     runs = [BlockRun(number, 1, block.nodes[0]) for number, block in blocks]
     offline = [number for number, block in blocks if block.state != ONLINE]
-    state = replace(state, blocks=Blocks.of(runs, _holed(state, system), offline))
+    # Those with persistent memory are no System RAM as a whole (`count_system_ram_pages_cb`).
+    persistent, size = system.spans(PERSISTENT_MEMORY).disjoint(), state.block_size
+    numbers = system.blocks if len(persistent) else ()
+    shared = {number for number in numbers if persistent.first_in(number * size, size) is not None}
+    holed = shared | (state.blocks.holed & system.blocks.keys())
+    state = replace(state, blocks=Blocks.of(runs, holed, offline))
     if not state.profile.has(SECTION_REMOVABLE_CHECK):
         return state
     stuck = [number for number, block in blocks if block.removable is False and block.state == ONLINE]
     return replace(state, unmovable=state.unmovable | frozenset(_drc_indexes(state, stuck)))
-
-
-def _holed(state: KernelState, system: LiveSystem) -> set[int]:
-    """Return the blocks that are no System RAM as a whole (`count_system_ram_pages_cb`)."""
-    persistent, size = system.spans(PERSISTENT_MEMORY).disjoint(), state.block_size
-    numbers = system.blocks if len(persistent) else ()
-    shared = {number for number in numbers if persistent.first_in(number * size, size) is not None}
-    return shared | (state.blocks.holed & system.blocks.keys())
 
 
 def _drc_indexes(state: KernelState, blocks: list[int]) -> Iterator[int]:

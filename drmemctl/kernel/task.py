@@ -149,13 +149,18 @@ def drop(lock: Lock) -> Task[None]:
     yield Action("drop", lambda _: None, drops=lock)
 
 
+def holding(lock: Lock, task: Task[R]) -> Task[R]:
+    """Carry a task out under a lock."""
+    yield from take(lock)
+    result = yield from task
+    yield from drop(lock)
+    return result
+
+
 def in_turn(queue: Lock, task: Task[R]) -> Task[R]:
     """Join a queue, carry a task out when it is its turn, and leave the queue."""
     yield from join(queue)
-    yield from take(queue)
-    result = yield from task
-    yield from drop(queue)
-    return result
+    return (yield from holding(queue, task))
 
 
 def next_action(task: Task[Any], result: Any) -> Action:

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drmemctl.formats.delivery import Delivery
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.update_nodes import WORK_AREA
-from drmemctl.formats.update_properties import DELETED, HEADER_SIZE, NAME_ONLY, PARTIAL
+from drmemctl.formats.update_properties import DELETED, HEADER_SIZE, NAME_ONLY, PARTIAL, Delivery
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import Job, OopsError
@@ -126,29 +125,22 @@ def _apply(
         size = reader.word()
         reader.at += size
         n_descriptors = (n_descriptors - 1) & 0xFFFFFFFF
-    while n_descriptors:
-        pending = yield from _descriptor(job, reader, path, pending)
-        n_descriptors -= 1
+    for _ in range(n_descriptors):
+        name, word = reader.name(), reader.word()
+        if word == NAME_ONLY:
+            continue
+        if word == DELETED:
+            yield from remove_property(job, path, name)
+            pending = None
+            continue
+        size = (1 << 32) - word if word & PARTIAL else word
+        value = reader.value(size)
+        # A part's negative length is added as it is: the kernel is 4 GiB further on, and dies of the next read.
+        reader.at += word
+        if pending is not None:
+            name, value = pending.name, pending.value + value
+        pending = _PartialProperty(name, value)
+        if not word & PARTIAL:
+            yield from set_property(job, path, name, value, "update_dt_property")
+            pending = None
     return pending
-
-
-def _descriptor(
-    job: Job, reader: _WorkArea, path: str, pending: _PartialProperty | None
-) -> Task[_PartialProperty | None]:
-    name, word = reader.name(), reader.word()
-    if word == NAME_ONLY:
-        return pending
-    if word == DELETED:
-        yield from remove_property(job, path, name)
-        return None
-    size = (1 << 32) - word if word & PARTIAL else word
-    value = reader.value(size)
-    # A part's negative length is added as it is: the kernel is 4 GiB further on, and dies of the next read.
-    reader.at += word
-    pending = (
-        _PartialProperty(name, value) if pending is None else _PartialProperty(pending.name, pending.value + value)
-    )
-    if word & PARTIAL:
-        return pending
-    yield from set_property(job, path, pending.name, pending.value, "update_dt_property")
-    return None

@@ -157,7 +157,12 @@ def _flushes(
         undone: tuple[RunPair, ...] = ()
         if explanation.writers[-1].writer == UPDATE:
             undone = tuple(_undone(before.table, explanation.array, value.table))
-        array = _flushed(explanation.array, value.table)
+        # The addresses and DRC indexes of a merged set read back as others.
+        runs = (
+            old._replace(aa_index=new.aa_index, flags=new.flags | old.flags & KERNEL_TOUCHED)
+            for old, new in in_step(explanation.array, value.table)
+        )
+        array = replace(explanation.array, runs=Runs(runs, explanation.array.lmb_size))
         written = WrittenValue(FLUSH, "", tuple(changed_lmbs(explanation.array, array)), undone)
         n_again = len(list(_added_again(explanation.array, array)))
         cost = explanation.cost[0] + bool(n_again and not profile.has(PRRN_READD)), explanation.cost[1] + n_again
@@ -220,16 +225,13 @@ def request_fault(array: LmbTable, written: LmbTable) -> str:
     for old, new in in_step(array, written):
         is_read_back = written.property_name == V2 and position not in starts
         position += new.lmbs
-        if not is_read_back and (old.base != new.base or not _same_drc(old, new)):
+        has_same_drc = old.drc_index == new.drc_index or old.flags & new.flags & DRC_INVALID
+        if not is_read_back and (old.base != new.base or not has_same_drc):
             return "it has other LMBs than the array"
         fault = _attribute_fault(old, new)
         if fault:
             return fault
     return ""
-
-
-def _same_drc(old: Run, new: Run) -> bool:
-    return old.drc_index == new.drc_index or bool(old.flags & new.flags & DRC_INVALID)
 
 
 def _added_again(array: LmbTable, written: LmbTable) -> Iterator[RunPair]:
@@ -254,15 +256,6 @@ def _attribute_fault(old: Run, new: Run) -> str:
         indexes = f"aa_index {aa_text(new.aa_index)}, {aa_text(old.aa_index)} in the array"
         return f"LMB {old.drc_index:#010x} has {indexes}, and no request added it"
     return ""
-
-
-def _flushed(array: LmbTable, written: LmbTable) -> LmbTable:
-    """Return the array that was written: addresses and DRC indexes of a merged set read back as others."""
-    runs = (
-        old._replace(aa_index=new.aa_index, flags=new.flags | old.flags & KERNEL_TOUCHED)
-        for old, new in in_step(array, written)
-    )
-    return replace(array, runs=Runs(runs, array.lmb_size))
 
 
 def _contradicts(written: LmbTable, present: LmbTable | None) -> bool:

@@ -96,7 +96,7 @@ def _event(event: TraceEvent) -> str:
         case ArrayWrite():
             words = [f"aa {aa_text(event.aa_index)}"] if event.aa_index is not None else []
             words += [f"flags {event.flags:#x}"] if event.flags is not None else []
-            many = f" x{event.count}" if event.count > 1 else ""
+            many = f" x{event.count:,}" if event.count > 1 else ""
             return f"array[{event.drc_index:#010x}{many}] = {', '.join(words)} ({event.function})"
         case BlockWrite():
             where = "goes (uevent remove)" if event.node is None else f"comes, node {event.node} (uevent add)"

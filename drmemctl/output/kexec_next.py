@@ -66,7 +66,7 @@ def _row(entry: HandedLmbs) -> Sequence[Cell]:
     sense = "-" if entry.sense is None else "given" if entry.sense == SENSE_PRESENT else "not given"
     return (
         hex_text(entry.drc_index) or "-",
-        str(entry.lmbs),
+        f"{entry.lmbs:,}",
         _words(entry.booted),
         _words(entry.live),
         sense,

@@ -276,7 +276,7 @@ class Row:
         """Return the cells of a line, one for each of `COLUMNS`."""
         run = line.run
         drc_indexes = drc_range(run.drc_index, run.lmbs, same=line.same_drc)
-        return self._addresses(line), self._size(run.lmbs), str(run.lmbs), drc_indexes, *self.kind_cells(run)
+        return self._addresses(line), self._size(run.lmbs), f"{run.lmbs:,}", drc_indexes, *self.kind_cells(run)
 
     def sorted_cells(self, line: Line) -> Sequence[Cell]:
         """Return the same cells, with the numbers that they stand for."""

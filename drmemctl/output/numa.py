@@ -115,8 +115,8 @@ def nodes_cells(layout: NumaLayout) -> Iterator[Sequence[Cell]]:
             ValueCell.of_size(node.bytes),
             ValueCell.of_size(node.boot_bytes or None, "-"),
             f"{node.lmbs:,}" if node.lmbs else "-",
-            str(node.cores) if node.cores else "-",
-            str(len(node.threads)) if node.threads else "-",
+            f"{node.cores:,}" if node.cores else "-",
+            f"{len(node.threads):,}" if node.threads else "-",
             ",".join([*ranges, "…"] if len(cpus) > _CPUS_SHOWN else ranges) or "-",
         )
 

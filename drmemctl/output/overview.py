@@ -256,7 +256,7 @@ def _node_lines(screen: Screen, overview: Overview, room: int) -> Iterator[str]:
         text, style, _ = node_name(node, overview.numa)
         name = screen.style(f"{text:<14}", style)
         lmbs = f"{node.lmbs:,}" if node.lmbs else "-"
-        cores = str(node.cores) if node.cores else "-"
+        cores = f"{node.cores:,}" if node.cores else "-"
         line = f"{name}{size_text(node.bytes):>10}{lmbs:>12}  {cores:>5}"
         yield f"{line}  {_bar(screen, node.bytes, whole, style)}".rstrip()
     if shown < len(nodes):

@@ -147,4 +147,4 @@ def _field_lines(screen: Screen, fields: Sequence[Field]) -> Iterator[str]:
 
 def field_cells(field: Field) -> tuple[str, str, str, str]:
     """Return the cells of a decoded field, one for each of `FIELD_COLUMNS`."""
-    return f"{field.offset:#x}", str(field.size), safe(field.name), safe(field.text)
+    return f"{field.offset:#x}", f"{field.size:,}", safe(field.name), safe(field.text)

@@ -14,12 +14,10 @@ def initramfs(files: dict[str, bytes]) -> bytes:
     """Return the archive of these files and of the folders that they and a guest need."""
     folders = {str(folder) for path in files for folder in PurePosixPath(path).parents} - {"."} | {*_ALWAYS}
     data = [_member(path, _DIRECTORY, b"") for path in sorted(folders)]
-    data += [_member(path, _mode(path), content) for path, content in files.items()]
+    for path, content in files.items():
+        is_program = path == "init" or path.startswith(("bin/", "sbin/", "lib"))
+        data.append(_member(path, _PROGRAM if is_program else _FILE, content))
     return gzip.compress(b"".join(data) + _member("TRAILER!!!", 0, b""), 1)
-
-
-def _mode(path: str) -> int:
-    return _PROGRAM if path == "init" or path.startswith(("bin/", "sbin/", "lib")) else _FILE
 
 
 def _member(path: str, mode: int, content: bytes) -> bytes:

@@ -44,13 +44,6 @@ class WalkAnswer:
         record: dict[str, Any] = {"answer": words, "events": list(self.events)}
         return {**record, "said": self.said} if self.said else record
 
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> WalkAnswer:
-        """Return what a record has."""
-        words = record["answer"]
-        listed = words if isinstance(words, str) else tuple(words)
-        return cls(listed, tuple(record.get("events", ())), record.get("said", ""))
-
     def agrees(self, answer: WalkAnswer) -> bool:
         """Whether it is the same answer, whatever was printed; what an end still told nobody can read."""
         if ABORT in (self.words, answer.words):
@@ -69,20 +62,8 @@ class WalkedConnectors(Protocol):
 def random_walk(seed: int, length: int) -> list[str]:
     """Return the steps of a random walk; every seed has its own."""
     pick = random.Random(seed)  # noqa: S311 - walks have to be the same again
-    names = (
-        "usable",
-        "unisolate",
-        "configure",
-        "isolate",
-        "unusable",
-        "sense",
-        "attach",
-        "detach",
-        "qemu-migrate",
-    )
-    weights = (5, 5, 5, 5, 5, 3, 3, 4, 1)
     steps = []
-    for name in pick.choices(names, weights, k=length):
+    for name in pick.choices([*_WEIGHTS], [*_WEIGHTS.values()], k=length):
         drc_index = pick.choice(_LMBS)
         if name in ("attach", "detach"):
             steps.append(f"{name} {FIRST:#x} {pick.choice((1, 2, 3))}")
@@ -90,6 +71,15 @@ def random_walk(seed: int, length: int) -> list[str]:
             steps.append(_STEPS.get(name, name).format(drc_index))
     return steps
 
+
+_WEIGHTS = {
+    **dict.fromkeys(("usable", "unisolate", "configure", "isolate", "unusable"), 5),
+    "sense": 3,
+    "attach": 3,
+    "detach": 4,
+    "qemu-migrate": 1,
+}
+"""How often which step comes."""
 
 _STEPS = {
     "usable": "rtas set-indicator 9003 {:#x} 1",

@@ -364,7 +364,6 @@ def _switched(simulation: Simulation, pick: random.Random) -> str:
 _MAKERS = (_plugged, _unplugged, _removed, _added, _rearranged, _reassigned, _switched)
 _WEIGHTS = (6, 2, 5, 3, 1, 2, 2)
 
-
 _MIGRATES = 0.15
 """Of random steps so many are migrations."""
 

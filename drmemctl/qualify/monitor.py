@@ -12,7 +12,6 @@ from drmemctl.errors import DrmemctlError
 SECONDS = 60.0
 """After so long without an answer QEMU is given up."""
 
-
 _LONGEST = 1 << 22
 """Characters of a message: the longest answers list devices."""
 

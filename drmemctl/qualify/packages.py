@@ -140,12 +140,6 @@ class Packages:
         kexec = _file(self.unpacked("kexec-tools"), "sbin/kexec")
         return {"sbin/kexec": kexec, **self.libraries("libc6", "zlib1g", "liblzma5")}
 
-    def makedumpfile_files(self) -> dict[str, bytes]:
-        """Return makedumpfile with its libraries, by path."""
-        makedumpfile = _file(self.unpacked("makedumpfile"), "bin/makedumpfile")
-        packages = ("libc6", "libdw1", "libelf1", "liblzo2-2", "zlib1g", "liblzma5", "libbz2-1.0")
-        return {"bin/makedumpfile": makedumpfile, **self.libraries(*packages)}
-
     def libraries(self, *packages: str) -> dict[str, bytes]:
         """Return the shared libraries of packages and the loader of programs, by path."""
         files = {"lib64/ld64.so.2": _file(self.unpacked("libc6"), "ld64.so.2")}

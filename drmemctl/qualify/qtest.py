@@ -105,20 +105,8 @@ class QtestMachine:
         paths = [place / f"{name}.{kind}" for kind in ("qtest", "qmp")]
         listening = [_listen(path) for path in paths]
         self._stderr: TextIO = self._errors.open("w", encoding="utf-8")
-        command = [
-            *(
-                qemu,
-                *MACHINE,
-                "-S",
-                "-qtest",
-                f"unix:{paths[0]}",
-                "-qtest-log",
-                "none",
-                "-qmp",
-                f"unix:{paths[1]}",
-            ),
-            *more,
-        ]
+        servers = ("-qtest", f"unix:{paths[0]}", "-qtest-log", "none", "-qmp", f"unix:{paths[1]}")
+        command = [qemu, *MACHINE, "-S", *servers, *more]
         self._process = subprocess.Popen(command, stdout=self._stderr, stderr=self._stderr)
         try:
             qtest, qmp = (_accepted(server) for server in listening)

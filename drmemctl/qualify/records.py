@@ -93,7 +93,8 @@ def _state(files: Files, *, zones: bool = False) -> dict[str, Any]:
     blocks = []
     for line in _text(files, "blocks").splitlines():
         number, state, node, *zone = line.split()
-        block: dict[str, Any] = {"block": int(number), "state": state, "node": _node(node)}
+        node_number = int(node) if node.isdigit() else None
+        block: dict[str, Any] = {"block": int(number), "state": state, "node": node_number}
         blocks.append(block | ({"zone": " ".join(zone)} if zones else {}))
     return {"properties": {name: files[name].hex() for name in DRMEM if name in files}, "blocks": blocks}
 
@@ -127,10 +128,6 @@ def _range_list(text: str) -> Iterator[int]:
     for part in text.split(","):
         first, _, last = part.partition("-")
         yield from range(int(first), int(last or first) + 1)
-
-
-def _node(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
 
 
 def _step(step: str, files: Files, record: Record) -> dict[str, Any]:

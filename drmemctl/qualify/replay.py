@@ -85,14 +85,17 @@ def simulated(
     boot = state_of(simulation, list(record["boot"]["properties"]))
     steps = []
     for step in record["steps"]:
-        _unrecorded(simulation, step)
+        values = step.get("properties", {})
+        # The recorder's operator wrote new values down as steps, but not removals.
+        if step["step"].startswith(("plug", "dlpar")) and V1 in values and V2 not in values:
+            simulation.run(f"firmware {NODE} {V2} -")
         unmovable = " ".join(_unmovable(simulation, step))
         if unmovable:
             simulation.run(f"unmovable {unmovable}")
         result = simulation.run(step["step"].replace("topo ", "topology "), traced=traced)
         if unmovable:
             simulation.run(f"movable {unmovable}")
-        state = state_of(simulation, list(step.get("properties", [])))
+        state = state_of(simulation, list(values))
         steps.append(Replayed(step, result, state, simulation.situation))
     return ReplayedRun(record, boot, tuple(steps), simulation)
 
@@ -119,12 +122,6 @@ def _unmovable(simulation: Simulation, step: dict[str, Any]) -> list[str]:
     assigned = (lmb for lmb in simulation.state.table.lmbs(1 << 10) if lmb.flags & ASSIGNED)
     unsure = islice(assigned, step.get("unmovable_unsure", 0))
     return [*step.get("unmovable", []), *(f"{lmb.drc_index:#x}" for lmb in unsure)]
-
-
-def _unrecorded(simulation: Simulation, step: dict[str, Any]) -> None:
-    """Remove what the recorder's operator removed: it wrote new values down as steps, but not removals."""
-    if step["step"].startswith(("plug", "dlpar")) and V1 in step["properties"] and V2 not in step["properties"]:
-        simulation.run(f"firmware {NODE} {V2} -")
 
 
 _UPDATES = (UPDATE_NODES, UPDATE_PROPERTIES)
@@ -164,10 +161,8 @@ def step_differences(step: Replayed) -> Iterator[str]:
     if recorded["step"].startswith("drmgr"):
         drmgr = step.result.drmgr
         # Standard output and standard error are one in the record, in no order.
-        if drmgr is None or (drmgr.exit_code, sorted(drmgr.output)) != (
-            recorded["rc"],
-            sorted(recorded["output"]),
-        ):
+        printed = recorded["rc"], sorted(recorded["output"])
+        if drmgr is None or (drmgr.exit_code, sorted(drmgr.output)) != printed:
             yield "output"
     elif not recorded["step"].startswith(("plug", "unplug")) and step.result.errno != recorded["errno"]:
         yield "errno"

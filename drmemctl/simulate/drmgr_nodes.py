@@ -8,8 +8,9 @@ calls; read, the same from 1.3.9 to 1.3.13.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
@@ -148,7 +149,12 @@ class NumaRemoval:
         """Return the removal before it begins."""
         nodes = [
             # `link_lmb_to_numa_node` puts each LMB before the others: the last of the tree goes first.
-            _Node(node, cpus, _from_last(lmbs), sum(count for _, count in lmbs))
+            _Node(
+                node,
+                cpus,
+                chain.from_iterable(range(first + count - 1, first - 1, -1) for first, count in reversed(lmbs)),
+                sum(count for _, count in lmbs),
+            )
             for node, cpus, lmbs in numa.nodes
         ]
         removal = cls(
@@ -258,8 +264,3 @@ class NumaRemoval:
         # Of nodes without CPUs it takes them off `cpuless_node_count`: their LMBs stay as many as before.
         self.output.append((INFO, f"Removed {total_removed} LMBs from node {node.node}"))
         return total_removed
-
-
-def _from_last(ranges: Sequence[tuple[int, int]]) -> Iterator[int]:
-    for first, count in reversed(ranges):
-        yield from range(first + count - 1, first - 1, -1)

@@ -15,6 +15,9 @@ from drmemctl.errors import InputError
 from drmemctl.kernel.boot import check_runs
 from drmemctl.tree.node import Tree
 
+_BEGINNING = 4096
+"""Bytes of a file that are looked at, blanks and all."""
+
 
 def read_file(name: str) -> bytes:
     """Return the content of a file that a step names; `InputError` if it cannot be read."""
@@ -53,10 +56,6 @@ def is_json_object(name: str) -> bool:
             return file.read(_BEGINNING).removeprefix(BOM_UTF8).lstrip()[:1] == b"{"
     except OSError:
         return False  # whoever reads it says why
-
-
-_BEGINNING = 4096
-"""Bytes of a file that are looked at, blanks and all."""
 
 
 @dataclass(frozen=True, slots=True)

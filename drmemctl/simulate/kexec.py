@@ -135,7 +135,12 @@ class CrashKernel:
     @classmethod
     def of(cls, base: Tree, live: Tree, load: CrashLoad, profile: Profile) -> CrashKernel:
         """Boot the crash kernel that is loaded with a tree made of `base`, by a kernel that runs on `live`."""
-        tree = _predicted(base, load, profile)
+        tree = base
+        if load.memory is not None or not is_crash_tree(base):
+            memory = load.memory or CrashMemory.from_tree(base)
+            tree = kdump_tree(base, memory, load.producer, load.page)
+            if load.producer is Producer.FILE:
+                check_load(base, tree, memory, profile)
         state, faults = boot(tree, profile)
         regions, _ = boot_regions(tree, profile)
         first, _ = boot_regions(without_usable(live), profile)
@@ -150,13 +155,3 @@ class CrashKernel:
         crash = cls.of(base, partition.kernel.tree, load, partition.kernel.profile)
         rearm = Rearm.of_crash_kernel(session, load.route, load.memory, hotplug=load.hotplug)
         return replace(crash, rearm=rearm)
-
-
-def _predicted(tree: Tree, load: CrashLoad, profile: Profile) -> Tree:
-    if load.memory is None and is_crash_tree(tree):
-        return tree
-    memory = load.memory or CrashMemory.from_tree(tree)
-    crash_tree = kdump_tree(tree, memory, load.producer, load.page)
-    if load.producer is Producer.FILE:
-        check_load(tree, crash_tree, memory, profile)
-    return crash_tree

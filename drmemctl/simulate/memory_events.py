@@ -28,14 +28,6 @@ class LmbSpan(NamedTuple):
     lmbs: int
 
 
-class _BlockChange(NamedTuple):
-    """A memory block that came online or went offline; with its memory, unless that is None."""
-
-    block: int
-    online: bool
-    memory: MemoryWrite | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class MemoryEvents:
     """What came and went since the last boot, in a simulation with traced steps.
@@ -135,13 +127,15 @@ class MemoryEvents:
         return any(region.base < base and end < region.end and base != cut for region in regions)
 
 
-def _block_changes(results: Iterable[StepResult], block_size: int) -> Iterator[_BlockChange]:
-    """Yield what steps did to memory blocks, rollbacks included."""
+def _block_changes(
+    results: Iterable[StepResult], block_size: int
+) -> Iterator[tuple[int, bool, MemoryWrite | None]]:
+    """Yield what steps did to memory blocks, rollbacks included: block, whether online, the memory with it."""
     for result in results:
         written = set()
         for write in block_writes(result):
             written.add(write.block)
-            yield _BlockChange(write.block, write.node is not None, memory_write(write, block_size))
+            yield write.block, write.node is not None, memory_write(write, block_size)
         for block, online in result.changed_states:
             if block not in written:
-                yield _BlockChange(block, online)
+                yield block, online, None

@@ -18,6 +18,7 @@ from drmemctl.formats.block_states import state_name
 from drmemctl.formats.dynamic_memory import flag_names
 from drmemctl.formats.plain import record
 from drmemctl.hypervisor.inference import POWERVM, qemu_version
+from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.hypervisor.qemu import MEASURED, Qemu
 from drmemctl.kernel.fault import Fault
@@ -187,6 +188,11 @@ class Step:
         if writer not in FLUSHES:
             return before.flush if writer == before.kernel.writer else None
         return before.flush or Flush(writer, self.text)
+
+    def refused(self, partition: Partition, refusal: RefusedError) -> StepResult:
+        """Return the result where the hypervisor refuses."""
+        hypervisor = f"the hypervisor is taken to be {partition.machine.name}"
+        return StepResult(self, partition, partition, ok=False, note=refusal.message, hypervisor=hypervisor)
 
     @classmethod
     def parse(cls, words: StepWords) -> Step:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from random import Random
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
@@ -12,7 +12,6 @@ from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.drmem import LmbTable
-from drmemctl.model.run import Run
 
 _COUNTS = (0, 1, 1, 1, 2, 2, 3, 4, 7, 1000, 0xFFFFFFFF)
 """LMBs of a request: mostly a few; none, more than there are, and what a sum of 32 bits overflows with."""
@@ -135,12 +134,7 @@ def _moved_lmbs(random: Random, kernel: KernelState) -> dict[str, bytes]:
             break
         index += earlier.lmbs
     moved = table.with_changed(index, run.lmbs, aa_index=like.aa_index)
-    parts = (_single_lmbs(moved_run, table.lmb_size) if v1 else [moved_run] for moved_run in moved.runs)
-    entries = [part for run_parts in parts for part in run_parts]
-    name = V1 if v1 else V2
-    return {name: encode_entries(name, entries)}
-
-
-def _single_lmbs(run: Run, lmb_size: int) -> Iterator[Run]:
-    """Yield the LMBs of a run as runs."""
-    return (run.part(position, 1, lmb_size) for position in range(run.lmbs))
+    if not v1:
+        return {V2: encode_entries(V2, list(moved.runs))}
+    size = table.lmb_size
+    return {V1: encode_entries(V1, [run.part(at, 1, size) for run in moved.runs for at in range(run.lmbs)])}

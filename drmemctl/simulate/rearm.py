@@ -179,29 +179,25 @@ class _Arming(NamedTuple):
     flag_value: int | None
 
 
-class _UpdateDefects(NamedTuple):
-    """Defects of an elfcorehdr that the kernel wrote anew: the one to load again for ("" for none), and others."""
-
-    load_again_for: str
-    notes: tuple[str, ...]
-
-
 def _update_defects(
     session: Session, events: MemoryEvents, route: Route, memory: CrashMemory | None
-) -> _UpdateDefects:
-    """Return the defects of the elfcorehdr that the last event wrote (`update_crash_elfcorehdr`)."""
+) -> tuple[str, tuple[str, ...]]:
+    """Return the defects of the elfcorehdr that the last event wrote (`update_crash_elfcorehdr`).
+
+    The first is the one to load again for ("" for none), then come those that are only told of.
+    """
     if not events.count:
-        return _UpdateDefects("", ())
+        return "", ()
     profile = session.simulation.profile
     notes = () if profile.has(CRASH_BACKUP_OFFSET) else (_FIRST_64K + _ONCE_MORE[route],)
     regions = events.regions()
     if len(regions) + _FURTHER_RANGES > _MOST_RANGES:
-        return _UpdateDefects(_NO_ROOM, notes)
+        return _NO_ROOM, notes
     if not events.splits(regions, _crash_memory_end(session, memory)):
-        return _UpdateDefects("", notes)
+        return "", notes
     if profile.has(CRASH_RANGE_SPLIT):
-        return _UpdateDefects("", (*notes, _BYTE))
-    return _UpdateDefects(_SPLIT, notes)
+        return "", (*notes, _BYTE)
+    return _SPLIT, notes
 
 
 def _crash_memory_end(session: Session, memory: CrashMemory | None) -> int:

@@ -18,7 +18,6 @@ from drmemctl.kernel.removability import LmbRemovability, Removability
 from drmemctl.kernel.requests import INDEXED_COUNT, lmb_words, memory_request
 from drmemctl.model.dumped import array_in
 from drmemctl.notebook import short_repr
-from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.removable import removability_judge
 from drmemctl.simulate.repair_requests import DrcRange, ranges_of
 from drmemctl.simulate.repair_search import CONSISTENT, NONE, REBOOT, PlannedRequest, Search, n_assigned
@@ -130,7 +129,9 @@ def repair(simulation: Simulation, goal: str = CONSISTENT) -> Repair:
     stuck = () if simulation.state.dead else tuple(_stuck(simulation, concerned))
     path = None if simulation.state.dead else search.plan(contradictions)
     if path:
-        requests = tuple(search.planned(simulation.situation, path))
+        requests = tuple(search.planned(path))
+        at_start = n_assigned(simulation.situation)
+        most_lmbs_removed = max(0, *(at_start - n_assigned(result.after) for result in path))
         return Repair(
             simulation,
             goal,
@@ -138,11 +139,11 @@ def repair(simulation: Simulation, goal: str = CONSISTENT) -> Repair:
             contradictions,
             requests,
             search.shortest,
-            _most_bytes_removed(simulation.situation, path),
+            most_lmbs_removed * (simulation.state.table.lmb_size or 0),
             tuple(part for part in stuck if part.leaves is Removability.PERHAPS),
             tried=search.tried,
         )
-    verdict, reasons = search.after_reboot(simulation.situation)
+    verdict, reasons = search.after_reboot()
     reasons = (*_reasons(simulation, contradictions, stuck), *search.failure_reasons(), *reasons)
     return Repair(simulation, goal, verdict, contradictions, stuck=stuck, reasons=reasons, tried=search.tried)
 
@@ -153,12 +154,6 @@ def _stuck(simulation: Simulation, concerned: Sequence[DrcRange]) -> Iterator[Lm
         is_concerned = any(lmbs.overlaps(part.run.drc_index, part.run.lmbs) for lmbs in concerned)
         if part.leaves is not Removability.YES and is_concerned:
             yield part
-
-
-def _most_bytes_removed(start: Partition, path: Sequence[StepResult]) -> int:
-    """Return the most bytes by which memory is smaller than at the start, after any request of a plan."""
-    most_lmbs = max(0, *(n_assigned(start) - n_assigned(result.after) for result in path))
-    return most_lmbs * (start.kernel.table.lmb_size or 0)
 
 
 def _reasons(

@@ -99,14 +99,13 @@ class Candidates:
                 yield f"dlpar memory remove count {assigned}"
             if free:
                 yield f"dlpar memory add count {free}"
-        yield from self._online_steps(partition)
+        yield from (f"online {block}" for block in sorted(partition.kernel.blocks.offline)[:_MOST_BLOCKS])
         yield from self._device_steps(partition)
-        yield from self._flush_step(partition)
-
-    def _online_steps(self, partition: Partition) -> Iterator[str]:
-        kernel = partition.kernel
-        for block in sorted(kernel.blocks.offline)[:_MOST_BLOCKS]:
-            yield f"online {block}"
+        # The removal of a free LMB changes none and succeeds: then `drmem_update_dt` runs.
+        for run in partition.kernel.table.runs:
+            if not run.flags & (ASSIGNED | RESERVED | DRC_INVALID):
+                yield f"dlpar memory remove indexed-count 1 {run.drc_index:#x}"
+                break
 
     def _device_steps(self, partition: Partition) -> Iterator[str]:
         """Yield `device_del` and `device_add` of QEMU's DIMMs.
@@ -123,13 +122,6 @@ class Candidates:
                 domains = _delivered_domains(self._start, device.first) or device.domains
                 place = f" assoc {','.join(map(str, domains))}" if domains else ""
                 yield f"plug {device.first:#x} {device.count}{place}"
-
-    def _flush_step(self, partition: Partition) -> Iterator[str]:
-        """Yield the removal of a free LMB, which changes none and succeeds: then `drmem_update_dt` runs."""
-        for run in partition.kernel.table.runs:
-            if not run.flags & (ASSIGNED | RESERVED | DRC_INVALID):
-                yield f"dlpar memory remove indexed-count 1 {run.drc_index:#x}"
-                return
 
 
 def _runs_in(partition: Partition, span: DrcRange) -> Iterator[Run]:

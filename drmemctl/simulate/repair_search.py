@@ -18,7 +18,7 @@ from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.run import state_of
 from drmemctl.simulate.carry_out import carry_out
 from drmemctl.simulate.files import Files
-from drmemctl.simulate.findings import Judgement, PartitionJudge
+from drmemctl.simulate.findings import PartitionJudge
 from drmemctl.simulate.interleave.keys import Keys
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.repair_requests import MOST_RANGES, Candidates, DrcRange, ranges_of
@@ -107,13 +107,10 @@ class Search:
 
     def contradictions(self, partition: Partition) -> list[Violation]:
         """Return the violations that the goal is about."""
-        violations = self._judged(partition).contradictions()
+        violations = self._judge.judged(partition).contradictions()
         if self.goal == CONSISTENT:
             return violations
         return [violation for violation in violations if violation.rule == self.goal]
-
-    def _judged(self, partition: Partition) -> Judgement:
-        return self._judge.judged(partition)
 
     def plan(self, contradictions: Sequence[Violation]) -> list[StepResult] | None:
         """Return the results of the requests that lead to the goal, None where none are found."""
@@ -134,7 +131,7 @@ class Search:
         partition = self.start
         for lmbs in ranges:
             about = [violation for violation in contradictions if _is_about(violation, lmbs)]
-            steps = self._shortest_path(partition, [lmbs], about, partial(self._settled, [lmbs]))
+            steps = self._shortest_path(partition, [lmbs], about, partial(self._settled, lmbs))
             if steps is None:
                 return None
             path += steps
@@ -148,7 +145,7 @@ class Search:
         """
         most_tried = self.tried + _MOST_TRIED_OF_RANGE
         about = [violation for violation in contradictions if _is_about(violation, lmbs)]
-        settled = partial(self._settled, [lmbs])
+        settled = partial(self._settled, lmbs)
         path = self._shortest_path(self.start, [lmbs], about, settled, most_tried=most_tried)
         gave_up = self.tried >= most_tried
         if path is None and not gave_up:
@@ -159,7 +156,7 @@ class Search:
         """Whether a partition meets the goal, with no error that was not there at the start."""
         if partition.kernel.dead or self.contradictions(partition) or not self._keeps_memory(partition):
             return False
-        judged, start = self._judged(partition), self._judged(self.start)
+        judged, start = self._judge.judged(partition), self._judge.judged(self.start)
         new = new_violations(judged.violations, start.violations, judged.subject)
         return not any(violation.severity is Severity.ERROR for violation in new)
 
@@ -209,10 +206,9 @@ class Search:
                     heappush(queue, (*place, result.after, (*path, result)))
         return None
 
-    def _settled(self, ranges: Sequence[DrcRange], partition: Partition) -> bool:
-        """Whether no violation is about some ranges any more, and the memory of the start is there."""
-        violations = self.contradictions(partition)
-        is_open = any(_is_about(violation, lmbs) for violation in violations for lmbs in ranges)
+    def _settled(self, lmbs: DrcRange, partition: Partition) -> bool:
+        """Whether no violation is about a range any more, and the memory of the start is there."""
+        is_open = any(_is_about(violation, lmbs) for violation in self.contradictions(partition))
         return self._keeps_memory(partition) and not is_open
 
     def _attempt(self, text: str, partition: Partition) -> StepResult | None:
@@ -249,9 +245,9 @@ class Search:
             partition = result.after
         return self._reached(partition)
 
-    def planned(self, start: Partition, path: Sequence[StepResult]) -> Iterator[PlannedRequest]:
+    def planned(self, path: Sequence[StepResult]) -> Iterator[PlannedRequest]:
         """Yield the requests of a plan, each with the state if it fails."""
-        partition = start
+        partition = self.start
         for result in path:
             yield PlannedRequest(result, self._failure(result, partition))
             partition = result.after
@@ -277,9 +273,9 @@ class Search:
         as_before = keys.of(failed.after) == keys.of(pinned)
         return Failure(failed.errno, as_before, tuple(self.contradictions(failed.after)))
 
-    def after_reboot(self, partition: Partition) -> tuple[str, tuple[str, ...]]:
+    def after_reboot(self) -> tuple[str, tuple[str, ...]]:
         """Return the verdict where no request helps, and why a reboot does not help either."""
-        result = self._carry_out("reboot", partition)
+        result = self._carry_out("reboot", self.start)
         if not result.ok:
             return NONE, (f"not by a reboot either: the kernel does not come up: {result.note}",)
         remaining = self.contradictions(result.after)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
@@ -65,16 +66,11 @@ class JudgedTree:
         running = Running.of_tree(tree)
         judged = report_tree(tree, plan, before, running=running)
         overview = replace(Overview.from_tree(tree, rules=rules), source=name)
-        return cls(overview, memory, AddressMap.of(memory), _usage(memory), judged, running.system)
-
-
-def _usage(memory: Memory) -> LookupUsage | None:
-    if memory.drmem is None:
-        return None
-    try:
-        return LookupUsage.of(memory.drmem, memory.associativity, LISTS)
-    except LimitError:
-        return None
+        usage = None
+        if memory.drmem is not None:
+            with suppress(LimitError):
+                usage = LookupUsage.of(memory.drmem, memory.associativity, LISTS)
+        return cls(overview, memory, AddressMap.of(memory), usage, judged, running.system)
 
 
 @dataclass(frozen=True, slots=True)

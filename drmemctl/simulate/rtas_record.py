@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from drmemctl.errors import DrmemctlError, FormatError, InputError, LimitError
 from drmemctl.formats.rows import words
@@ -56,7 +57,8 @@ def read_migration(data: bytes, source: str) -> RtasRecord:
         # A list may be empty: then firmware has no answer to whatever the kernel asks.
         if calls or data.lstrip()[:1] == b"[":
             document = parse_json(data)
-            return _with_source(source, lambda: RtasRecord(calls, _connectors(document), _homes(document)))
+            with _source_named(source):
+                return RtasRecord(calls, _connectors(document), _homes(document))
     raise InputError(
         f"no list of RTAS answers: {reason}",
         source=source,
@@ -66,36 +68,31 @@ def read_migration(data: bytes, source: str) -> RtasRecord:
 
 def read_reassignment(data: bytes, source: str) -> RtasRecord:
     """Return the record of a reassignment, an object with events; `InputError` or `FormatError` if it is none."""
-    return _with_source(source, lambda: _reassignment(data))
-
-
-def _reassignment(data: bytes) -> RtasRecord:
     hint = 'write a JSON object {"events": [HEX, …], "answers": [{call, answer, status}, …]}'
+    with _source_named(source):
+        try:
+            document = parse_json(data)
+        except ValueError as error:
+            raise InputError(f"no record of a reassignment: no JSON: {error}", hint=hint) from error
+        if not isinstance(document, dict) or not isinstance(document.get("events"), list):
+            raise InputError("no record of a reassignment: an object without a list of events", hint=hint)
+        events = document["events"]
+        if len(events) > _MOST_EVENTS:
+            message = f"{len(events):,} events, more than the {_MOST_EVENTS:,} that are delivered"
+            raise LimitError(message, hint=NOT_REAL)
+        decoded = tuple(_event(event, number) for number, event in enumerate(events, 1))
+        answers = document.get("answers", [])
+        if not isinstance(answers, list):
+            raise FormatError("the answers are no list")
+        calls = list(recorded_calls(data)) if answers else []
+        return RtasRecord(calls, _connectors(document), _homes(document), decoded)
+
+
+@contextmanager
+def _source_named(source: str) -> Iterator[None]:
+    """Name the source in errors that do not."""
     try:
-        document = parse_json(data)
-    except ValueError as error:
-        raise InputError(f"no record of a reassignment: no JSON: {error}", hint=hint) from error
-    if not isinstance(document, dict) or not isinstance(document.get("events"), list):
-        raise InputError("no record of a reassignment: an object without a list of events", hint=hint)
-    events = document["events"]
-    if len(events) > _MOST_EVENTS:
-        raise LimitError(
-            f"{len(events):,} events, more than the {_MOST_EVENTS:,} that are delivered", hint=NOT_REAL
-        )
-    decoded = tuple(_event(event, number) for number, event in enumerate(events, 1))
-    answers = document.get("answers", [])
-    if not isinstance(answers, list):
-        raise FormatError("the answers are no list")
-    calls = list(recorded_calls(data)) if answers else []
-    return RtasRecord(calls, _connectors(document), _homes(document), decoded)
-
-
-T = TypeVar("T")
-
-
-def _with_source(source: str, read: Callable[[], T]) -> T:
-    try:
-        return read()
+        yield
     except DrmemctlError as error:
         error.with_source(source)
         raise

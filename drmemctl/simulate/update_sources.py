@@ -186,7 +186,6 @@ _NOT_TOLD = frozenset({*PHANDLES, "name", "slof,from-fdt"})
 
 _ORDER = (LOOKUP_ARRAYS, V1, V2)
 
-
 _REASSIGNED = {NODE: frozenset({V1, V2}), **dict.fromkeys(("cpu", "memory"), frozenset({ASSOCIATIVITY}))}
 """What LoPAR lets a platform resource reassignment change, by path or device type; and platform facilities."""
 

@@ -29,18 +29,15 @@ Watch = Callable[[Stream, Member], None]
 ReadFile = Callable[[bytes, str], Tree]
 """Reads a member that is a tree by itself (a blob, a text): its content and how to call it in messages."""
 
-
 _MOST_PROPERTIES = 64 << 10
 """Bytes of a file that is kept although nothing says yet that it lies in a tree: most properties are smaller."""
 
 _MOST_BLOB = 4 << 20
 """Bytes of the flattened tree that is kept until it is known that there is no other."""
 
-
 _MOST_NAMES = 16 << 20
 _NAME = 256
 """Bytes of the names of members without content, and what is kept of each beside its name."""
-
 
 _MARKS = 1 << 18
 """Marks for the names of files that were seen."""
@@ -88,6 +85,7 @@ class _ArchiveSurvey:
         members: how many there are.
         roots: the topmost directories that are trees.
         blobs: the members that are flattened trees, by path.
+        files: the content of the member that was asked for, or of the only flattened tree, if it was kept.
         odd_members: the members that have no content of their own: hard links, and what is no file.
         is_file: whether what was asked for is a file.
         is_directory: whether what was asked for is a directory, or one that something lies in.
@@ -103,7 +101,7 @@ class _ArchiveSurvey:
         self._named = _Contents(source, bounded=True)
         self._small = _Contents(source, bounded=True, share=4)
         self._with_large: set[str] = set()
-        self._files: dict[str, bytes] = {}
+        self.files: dict[str, bytes] = {}
         self.members = 0
         self.blobs: list[str] = []
         self.is_file, self.is_directory = False, not wanted
@@ -112,17 +110,13 @@ class _ArchiveSurvey:
         self._files_seen = bytearray(_MARKS)
         for member in members(stream, source):
             self.members += 1
-            self._see(*self._resolved(stream, member))
+            if member.oddity:
+                self.odd_members.add(member)
+            elif member.is_file:
+                self.odd_members.remove(member.path)
+                self._files_seen[hash(member.path) % _MARKS] = 1
+            self._see(*_as_file(stream, member, self._named.entries, self._small.entries, self.files))
         self.roots = [root._replace(path=(self._prefix + root.path).rstrip("/")) for root in self._finder.roots()]
-
-    def _resolved(self, stream: Stream, member: Member) -> tuple[Stream, Member]:
-        """Keep in mind what has no content of its own; return a hard link as the file that it is, if kept."""
-        if member.oddity:
-            self.odd_members.add(member)
-        elif member.is_file:
-            self.odd_members.remove(member.path)
-            self._files_seen[hash(member.path) % _MARKS] = 1
-        return _as_file(stream, member, self._named.entries, self._small.entries, self._files)
 
     def is_lost(self, member: Member, entries: Mapping[str, bytes | None]) -> bool:
         """Whether a hard link to a file that is in the archive is not among what was kept."""
@@ -135,13 +129,15 @@ class _ArchiveSurvey:
     def _see(self, stream: Stream, member: Member) -> None:
         inside = member.path.startswith(self._prefix)
         if inside:
-            self._find(member)
+            path = member.path[len(self._prefix) :]
+            self._finder.member(path, is_file=member.is_file, is_directory=member.is_directory)
+            self.is_directory = True
         if inside_named_tree(member.path):
             if inside:
                 self._named.keep(stream, member)
         elif member.is_file and member.path == self._wanted:
             self.is_file = True
-            self._files = {member.path: _content(stream, member, self._source)}
+            self.files = {member.path: _content(stream, member, self._source)}
         elif not inside:
             self._show(stream, member)
         elif member.is_file and stream.peek(len(MAGIC)) == MAGIC and len(self.blobs) < LIMITS.max_candidates:
@@ -154,11 +150,6 @@ class _ArchiveSurvey:
             self._note_large(member)
             self._show(stream, member)
 
-    def _find(self, member: Member) -> None:
-        path = member.path[len(self._prefix) :]
-        self._finder.member(path, is_file=member.is_file, is_directory=member.is_directory)
-        self.is_directory = True
-
     def _show(self, stream: Stream, member: Member) -> None:
         if self._watch is not None:
             self._watch(stream, member)
@@ -167,10 +158,10 @@ class _ArchiveSurvey:
         """Keep the only blob; one can also be a file of a tree (`linux,initrd`, a copy of another machine's)."""
         self.blobs.append(member.path)
         self._note_large(member)
-        self._files.clear()
+        self.files.clear()
         if len(self.blobs) == 1 and member.size <= _MOST_BLOB:
             content = _content(stream, member, self._source)
-            self._files[member.path] = content
+            self.files[member.path] = content
             stream = _stream_of(content)
         self._show(stream, member)
 
@@ -179,10 +170,6 @@ class _ArchiveSurvey:
             self._with_large.add(member.path.rpartition("/")[0])
             if len(self._with_large) > LIMITS.max_candidates:
                 self._small.drop()
-
-    def content_of(self, path: str) -> bytes | None:
-        """Return the content of a file that was kept."""
-        return self._files.get(path)
 
     def entries_of(self, root: TreeRoot) -> dict[str, bytes | None] | None:
         """Return what was kept of a tree, among other things; None if that may not be all of it."""
@@ -284,20 +271,15 @@ def read_archive(
 def _read_root(restart: Restart, source: str, survey: _ArchiveSurvey, root: TreeRoot) -> Tree:
     entries, odd_members = survey.entries_of(root), survey.odd_members.below(root.prefix)
     if entries is None or any(survey.is_lost(member, entries) for member in odd_members):
+        # Another pass, for the tree and for what the hard links in it are to.
         targets = {target for member in odd_members for target in survey.odd_members.targets_of(member.path)}
-        entries = _entries_again(restart(), source, root, targets)
+        contents, stream, prefix = _Contents(source, bounded=False), restart(), root.prefix
+        entries = contents.entries
+        for unresolved in members(stream, source):
+            content, member = _as_file(stream, unresolved, entries)
+            if member.path.startswith(prefix) or member.path in targets:
+                contents.keep(content, member)
     return assembled(_below(entries, root, odd_members), root, ARCHIVE, source)
-
-
-def _entries_again(stream: Stream, source: str, root: TreeRoot, targets: set[str]) -> dict[str, bytes | None]:
-    """Return the content of a tree, and of what the hard links in it are to, from another pass."""
-    prefix = root.prefix
-    contents = _Contents(source, bounded=False)
-    for unresolved in members(stream, source):
-        content, member = _as_file(stream, unresolved, contents.entries)
-        if member.path.startswith(prefix) or member.path in targets:
-            contents.keep(content, member)
-    return contents.entries
 
 
 def _read_wanted(restart: Restart, source: str, wanted: str, read_file: ReadFile, watch: Watch | None) -> Tree:
@@ -319,7 +301,7 @@ def _read_wanted(restart: Restart, source: str, wanted: str, read_file: ReadFile
 
 
 def _read_member(restart: Restart, source: str, survey: _ArchiveSurvey, path: str, read_file: ReadFile) -> Tree:
-    content = survey.content_of(path)
+    content = survey.files.get(path)
     if content is None:
         content = _content_at(restart(), source, path)
     return read_file(content, f"{source}::{shown(path)}")

@@ -109,15 +109,18 @@ class TreeBuilder:
         if len(self.defects) < MAX_DEFECTS:
             self.defects.append(defect)
 
-    def finish(
-        self,
-        *,
-        reservations: Iterable[tuple[int, int]] = (),
-        boot_cpu: int = 0,
-    ) -> Tree:
+    def finish(self, *, reservations: Iterable[tuple[int, int]] = (), boot_cpu: int = 0) -> Tree:
         """Return the tree, with the defects that were noted."""
+        # Children come after their parent in this list, so going backwards every child is there when needed.
+        order = [self.root]
+        for draft in order:
+            order.extend(draft.children)
+        frozen: dict[int, Node] = {}
+        for draft in reversed(order):
+            children = tuple(frozen.pop(id(child)) for child in draft.children)
+            frozen[id(draft)] = Node(draft.name, tuple(draft.properties), children)
         return Tree(
-            root=_freeze(self.root),
+            root=frozen[id(self.root)],
             source=self.source,
             kind=self.kind,
             reservations=tuple(reservations),
@@ -136,15 +139,3 @@ class TreeBuilder:
                 f"the name {shown(name, 40)} has {len(name):,} bytes, more than {LIMITS.max_name}",
                 source=self.source,
             )
-
-
-def _freeze(root: Draft) -> Node:
-    # Children come after their parent in this list, so going backwards every child is there when needed.
-    order = [root]
-    for draft in order:
-        order.extend(draft.children)
-    frozen: dict[int, Node] = {}
-    for draft in reversed(order):
-        children = tuple(frozen.pop(id(child)) for child in draft.children)
-        frozen[id(draft)] = Node(draft.name, tuple(draft.properties), children)
-    return frozen[id(root)]

@@ -21,6 +21,7 @@ from drmemctl.tree.below_root import Folder, Root
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Tree
 from drmemctl.tree.pseudonym import is_pseudonym, pseudonym
+from drmemctl.tree.system_files import MEMORY, NODES
 
 TOP = "capture"
 
@@ -77,8 +78,6 @@ _MOST_FILES = 1 << 21
 _LINE = 1 << 16
 """Bytes of a file of sysfs about a memory block or a node."""
 
-_MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
-
 Files = Iterator[tuple[str, bytes]]
 
 
@@ -94,7 +93,21 @@ def captured(place: str, when: int, *, redact: bool = False) -> Files:
             root = open_root.enter_context(Root(place))
         except OSError as error:
             raise _no_tree(place) from error
-        yield from _captured(_Source(root, place), when, redact=redact)
+        source = _Source(root, place)
+        if redact:
+            properties = list(_tree(source))
+            secrets = secret_texts(properties)
+            at_root = {path.removeprefix(_ROOT): data for path, data in properties}
+            machine_id = source.read("etc/machine-id", most=_LINE) or b""
+            yield capture_text.NAME, Provenance(when, pseudonym(at_root, machine_id)).encode()
+            yield from ((path, redacted(os.path.basename(path), data, secrets)) for path, data in properties)  # noqa: PTH119
+            yield from ((path, redacted("", data, secrets)) for path, data in _beside(source))
+            return
+        yield capture_text.NAME, Provenance(when, host_of(place)).encode()
+        yield from _tree(source)
+        # Its properties cannot be told apart here, so that a redacted capture has only the tree as it is now.
+        yield from _files(source, ("sys/firmware/fdt",))
+        yield from _beside(source)
 
 
 def _no_tree(place: str) -> InputError:
@@ -133,39 +146,18 @@ def too_much(amount: str, source: str) -> LimitError:
     return LimitError(f"more than {amount} to capture", source=source, hint="no real machine has as much")
 
 
-def _captured(source: _Source, when: int, *, redact: bool) -> Files:
-    if redact:
-        properties = list(_tree(source))
-        secrets = secret_texts(properties)
-        at_root = {path.removeprefix(_ROOT): data for path, data in properties}
-        machine_id = source.read("etc/machine-id", most=_LINE) or b""
-        yield capture_text.NAME, Provenance(when, pseudonym(at_root, machine_id)).encode()
-        yield from ((path, redacted(os.path.basename(path), data, secrets)) for path, data in properties)  # noqa: PTH119
-        yield from ((path, redacted("", data, secrets)) for path, data in _beside(source))
-        return
-    yield capture_text.NAME, Provenance(when, host_of(source.place)).encode()
-    yield from _tree(source)
-    # Its properties cannot be told apart here, so that a redacted capture has only the tree as it is now.
-    yield from _files(source, ("sys/firmware/fdt",))
-    yield from _beside(source)
-
-
 def _beside(source: _Source) -> Files:
-    yield from ((f"memory/{name}", data) for name, data in _table_files(source))
+    size = source.read(f"{MEMORY}/block_size_bytes", most=_LINE)
+    if size is not None:
+        yield "memory/block_size_bytes", size
+    yield "memory/blocks", "".join(_blocks(source)).encode()
+    yield "memory/nodes", "".join(_nodes(source)).encode()
     yield from _files(source, ("proc/iomem", "proc/cmdline", "proc/version"))
     yield "dmesg", b"".join(line + b"\n" for line in _messages(source) if MESSAGES.search(line))
     for path in _LOGS:
         data = source.read(path, most=_LOG_BYTES, last=True)
         if data is not None:
             yield f"log/{os.path.basename(path)}", data  # noqa: PTH119
-
-
-def _table_files(source: _Source) -> Files:
-    size = source.read(f"{_MEMORY}/block_size_bytes", most=_LINE)
-    if size is not None:
-        yield "block_size_bytes", size
-    yield "blocks", "".join(_blocks(source)).encode()
-    yield "nodes", "".join(_nodes(source)).encode()
 
 
 def _files(source: _Source, paths: tuple[str, ...]) -> Files:
@@ -291,7 +283,7 @@ def _entries(source: _Source, path: str, kind: str) -> Iterator[tuple[int, Folde
 
 
 def _blocks(source: _Source) -> Iterator[str]:
-    for number, entry in _entries(source, _MEMORY, "memory"):
+    for number, entry in _entries(source, MEMORY, "memory"):
         nodes = ",".join(map(str, _numbered(entry, "node"))) or "-"
         index, state, zones, removable = (
             _text(source, entry, name) for name in ("phys_index", "state", "valid_zones", "removable")
@@ -300,7 +292,7 @@ def _blocks(source: _Source) -> Iterator[str]:
 
 
 def _nodes(source: _Source) -> Iterator[str]:
-    for number, entry in _entries(source, _NODE, "node"):
+    for number, entry in _entries(source, NODES, "node"):
         total = re.search(rb"MemTotal:\s+(\d+)", source.read("meminfo", folder=entry, most=_LINE) or b"")
         memory = total[1].decode() if total else "-"
         yield f"{number} {_text(source, entry, 'distance')} {memory} {_text(source, entry, 'cpulist')}\n"
@@ -351,13 +343,11 @@ def compressed(data: bytes, name: str) -> bytes:
         import lzma
 
         return lzma.compress(data)
-    return _zstd(data) if name.endswith(".zst") else data
+    if name.endswith(".zst"):
+        from drmemctl.zstd import zstd_module
 
-
-def _zstd(data: bytes) -> bytes:
-    from drmemctl.zstd import zstd_module
-
-    return bytes(zstd_module("name a .tar.gz or .tar.xz").compress(data, level=9))
+        return bytes(zstd_module("name a .tar.gz or .tar.xz").compress(data, level=9))
+    return data
 
 
 def script() -> str:

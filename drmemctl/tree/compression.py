@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
@@ -26,38 +26,17 @@ _FIRST_PIECE = 1 << 12
 """Compressed bytes read at the start of a member: a million tiny members must not each cost a large read."""
 
 
-class _DamagedError(Exception):
-    """A decoder refuses the bytes; the message is its own."""
+Decoder = tuple[Any, type[Exception]]
+"""A decompressor of one stream that bounds its output as bz2 and lzma do; what it raises of damaged bytes."""
 
 
-class _Decoder(Protocol):
-    """One compressed stream (gzip member, xz stream, zstd frame) on its way."""
+class _Gzip:
+    """A member of gzip by zlib, which checks its CRC and length itself, with the methods of bz2 and lzma."""
 
-    @property
-    def eof(self) -> bool:
-        """Whether the stream has ended, checksum included."""
-
-    @property
-    def needs_input(self) -> bool:
-        """Whether `step` can give nothing more without further input."""
-
-    @property
-    def unused_data(self) -> bytes:
-        """The input after the stream's end."""
-
-    def step(self, data: bytes) -> bytes:
-        """Take more input, or b"", and return some output; raise `_DamagedError`."""
-
-
-class _Zlib:
-    """gzip by zlib, which checks the member's CRC and length itself."""
-
-    def __init__(self, memory: int) -> None:
+    def __init__(self) -> None:
         import zlib
 
-        del memory
         self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        self._error = zlib.error
         self.needs_input = True
 
     @property
@@ -68,42 +47,11 @@ class _Zlib:
     def unused_data(self) -> bytes:
         return self._decoder.unused_data
 
-    def step(self, data: bytes) -> bytes:
-        data = self._decoder.unconsumed_tail + data
-        try:
-            output = self._decoder.decompress(data, CHUNK)
-        except self._error as error:
-            raise _DamagedError(str(error).rpartition(": ")[2]) from None
+    def decompress(self, data: bytes, most: int) -> bytes:
+        output = self._decoder.decompress(self._decoder.unconsumed_tail + data, most)
         # zlib may hold output back although it has taken all input: then it has filled its room.
-        self.needs_input = not self._decoder.unconsumed_tail and len(output) < CHUNK
+        self.needs_input = not self._decoder.unconsumed_tail and len(output) < most
         return output
-
-
-class _Standard:
-    """A decompressor of the standard library that bounds its output itself."""
-
-    def __init__(self, decoder: Any, error: type[Exception]) -> None:
-        self._decoder = decoder
-        self._error = error
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._decoder.eof)
-
-    @property
-    def needs_input(self) -> bool:
-        return bool(self._decoder.needs_input)
-
-    @property
-    def unused_data(self) -> bytes:
-        return bytes(self._decoder.unused_data)
-
-    def step(self, data: bytes) -> bytes:
-        try:
-            return bytes(self._decoder.decompress(data, CHUNK))
-        except self._error as error:
-            # zstd says first what it could not do.
-            raise _DamagedError(str(error).rpartition(": ")[2]) from None
 
 
 class _Budget:
@@ -116,7 +64,7 @@ class _Budget:
         self._memory = _MEMORY
         self._output = 0
 
-    def decoder(self, method: Method, head: bytes, previous: int = 0) -> tuple[_Decoder, int]:
+    def decoder(self, method: Method, head: bytes, previous: int = 0) -> tuple[Decoder, int]:
         """Return a decoder for a stream that begins with `head`, and the bytes that it may use.
 
         `previous` is what the decoder that it takes the place of has used.
@@ -151,30 +99,29 @@ class _Budget:
             raise LimitError(message, source=self._source, offset=compressed, hint=hint)
 
 
-def _xz(memory: int) -> _Decoder:
+def _gzip(_memory: int) -> Decoder:
+    import zlib
+
+    return _Gzip(), zlib.error
+
+
+def _xz(memory: int) -> Decoder:
     import lzma
 
-    decoder = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=memory)
-    return _Standard(decoder, lzma.LZMAError)
+    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=memory), lzma.LZMAError
 
 
-def _bzip2(memory: int) -> _Decoder:
+def _bzip2(_memory: int) -> Decoder:
     import bz2
 
-    del memory
-    return _Standard(bz2.BZ2Decompressor(), OSError)
+    return bz2.BZ2Decompressor(), OSError
 
 
-def _zstd(memory: int) -> _Decoder:
+def _zstd(memory: int) -> Decoder:
     zstd = zstd_module("unpack it with `zstd -d`")
     # The smallest power of two that holds the window for which there is room.
     options = {zstd.DecompressionParameter.window_log_max: max(10, (memory - _SMALL - 1).bit_length())}
-    return _Standard(zstd.ZstdDecompressor(options=options), zstd.ZstdError)
-
-
-def _no_dictionary(head: bytes) -> int:
-    del head
-    return 0
+    return zstd.ZstdDecompressor(options=options), zstd.ZstdError
 
 
 def _xz_dictionary(head: bytes) -> int:
@@ -239,15 +186,15 @@ class Method(NamedTuple):
 
     name: str
     magics: tuple[bytes, ...]
-    decoder: Callable[[int], _Decoder]
-    dictionary: Callable[[bytes], int] = _no_dictionary
+    decoder: Callable[[int], Decoder]
+    dictionary: Callable[[bytes], int] = lambda _head: 0
 
 
 # zstd frames may be preceded by skippable ones (RFC 8878 section 3.1.2): 0x184D2A50 to 0x184D2A5F.
 _ZSTD_MAGICS = (ZSTD, *(bytes([0x50 + i, 0x2A, 0x4D, 0x18]) for i in range(16)))
 
 METHODS = (
-    Method("gzip", (GZIP,), _Zlib),
+    Method("gzip", (GZIP,), _gzip),
     Method("xz", (XZ,), _xz, _xz_dictionary),
     Method("zstd", _ZSTD_MAGICS, _zstd, _zstd_window),
     Method("bzip2", tuple(BZIP2 + b"%d" % level for level in range(1, 10)), _bzip2),
@@ -268,7 +215,7 @@ class _Layer:
         self._source = source
         self._defects = defects
         self._budget = budget
-        self._decoder, self._memory = budget.decoder(method, inner.peek(_HEAD))
+        (self._decoder, self._damage), self._memory = budget.decoder(method, inner.peek(_HEAD))
         self._members = 1
         self._piece = _FIRST_PIECE
         self._done = False
@@ -278,29 +225,29 @@ class _Layer:
         while not self._done:
             if self._decoder.eof:
                 self._next_member()
-            elif output := self._step():
+                continue
+            data = b""
+            if self._decoder.needs_input:
+                data = self._inner.some(self._piece)
+                self._piece = min(2 * self._piece, CHUNK)
+                if not data:
+                    raise self._error("ends early")
+            try:
+                output = bytes(self._decoder.decompress(data, CHUNK))
+            except self._damage as error:
+                # zstd says first what it could not do.
+                raise self._error(f"is damaged: {str(error).rpartition(': ')[2]}") from None
+            if output:
                 self._budget.count(len(output), self._method.name)
                 return output
         return b""
-
-    def _step(self) -> bytes:
-        data = b""
-        if self._decoder.needs_input:
-            data = self._inner.some(self._piece)
-            self._piece = min(2 * self._piece, CHUNK)
-            if not data:
-                raise self._error("ends early", "copy or create the file again")
-        try:
-            return self._decoder.step(data)
-        except _DamagedError as error:
-            raise self._error(f"is damaged: {error}", "copy or create the file again") from None
 
     def _next_member(self) -> None:
         """Go on with a further member, or end; what follows and is neither member nor padding is noted."""
         self._inner.unread(self._decoder.unused_data)
         head = self._inner.peek(_HEAD)
         if head.startswith(self._method.magics):
-            self._decoder, self._memory = self._budget.decoder(self._method, head, self._memory)
+            (self._decoder, self._damage), self._memory = self._budget.decoder(self._method, head, self._memory)
             self._piece = _FIRST_PIECE
             self._members += 1
             most = min(self._budget.limits.max_members, self._budget.limits.max_frames)
@@ -313,8 +260,8 @@ class _Layer:
             message = f"bytes that are no {self._method.name} follow the {self._method.name} data; ignored"
             self._defects.append(Defect("trailing-bytes", message, offset=self._inner.offset))
 
-    def _error(self, fault: str, hint: str) -> InputError:
-        message = f"the {self._method.name} data {fault}"
+    def _error(self, fault: str) -> InputError:
+        message, hint = f"the {self._method.name} data {fault}", "copy or create the file again"
         return InputError(message, source=self._source, offset=self._inner.offset, hint=hint)
 
 

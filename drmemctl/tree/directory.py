@@ -19,13 +19,8 @@ from drmemctl.tree.members import Member, Read, assembled, listed, no_content
 from drmemctl.tree.node import Tree, encode_name
 
 
-def read_directory(path: str, source: str) -> Tree:
-    """Return the tree of a directory, or of the only directory below it that is the root of one."""
-    return read_directory_at(path, source)[0]
-
-
-def read_directory_at(path: str, source: str) -> tuple[Tree, str]:
-    """Return the same, and which directory that is.
+def read_directory(path: str, source: str) -> tuple[Tree, str]:
+    """Return the tree of a directory, or of the only one below it that is the root of one, and which that is.
 
     Raises `InputError` if there is none, several, or the directory cannot be read; `LimitError` beyond
     `LIMITS`. What cannot be read inside is a defect, see `assembled`.

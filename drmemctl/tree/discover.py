@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import IO, NamedTuple
 
@@ -47,7 +47,10 @@ def discover(path: str) -> list[InputPath]:
     """
     trees, files = candidates(path)
     inputs = [InputPath(place) for place in trees]
-    inputs += [InputPath(place, kind) for place in files if (kind := _kind_of(place)) is not None]
+    for place in files:
+        kind = _kind_of(partial(open_without_links, place), place)
+        if kind is not None:
+            inputs.append(InputPath(place, kind))
     return sorted(inputs) or [InputPath(path)]
 
 
@@ -82,25 +85,26 @@ class _FolderSurvey:
             below.extend(self._look(*below.pop()))
 
     def _look(self, place: str, relative: str) -> list[tuple[str, str]]:
+        """Take what is in a directory; return the directories to look into, with their relative paths."""
+        below: list[tuple[str, str]] = []
+        prefix = f"{relative}/" if relative else ""
         try:
             with os.scandir(place) as entries:
-                return list(self._below(entries, f"{relative}/" if relative else "", place))
+                for entry in entries:
+                    self._seen += 1
+                    if self._seen > self._most:
+                        raise LimitError(f"more than {self._most:,} files to look for trees in", source=place)
+                    name = prefix + decode_name(os.fsencode(entry.name))
+                    if entry.is_file(follow_symlinks=False):
+                        self.finder.file(name)
+                        self.files.append((name, entry.path))
+                    elif entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                        self.finder.directory(name)
+                        below.append((entry.path, name))
         except OSError:
             self.unreadable.append(place)
             return []
-
-    def _below(self, entries: Iterator[os.DirEntry[str]], prefix: str, source: str) -> Iterator[tuple[str, str]]:
-        for entry in entries:
-            self._seen += 1
-            if self._seen > self._most:
-                raise LimitError(f"more than {self._most:,} files to look for trees in", source=source)
-            name = prefix + decode_name(os.fsencode(entry.name))
-            if entry.is_file(follow_symlinks=False):
-                self.finder.file(name)
-                self.files.append((name, entry.path))
-            elif entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                self.finder.directory(name)
-                yield entry.path, name
+        return below
 
 
 OpenFile = Callable[[], IO[bytes] | io.FileIO]
@@ -108,11 +112,7 @@ OpenFile = Callable[[], IO[bytes] | io.FileIO]
 
 def is_tree_file(open_file: OpenFile, source: str) -> bool:
     """Whether a file that cannot be read as a tree is one all the same, and does not only lie beside trees."""
-    try:
-        with open_file() as raw:
-            kind = _kind_of_stream(_unpacked(raw, source))
-    except (OSError, DrmemctlError):
-        return False
+    kind = _kind_of(open_file, source)
     return kind == "tree" or (kind == "archive" and _holds_tree(open_file, source))
 
 
@@ -125,11 +125,11 @@ def _unpacked(raw: IO[bytes] | io.FileIO, source: str) -> Stream:
     return decompressed(Stream(lambda: raw.read(CHUNK) or b""), source, [])
 
 
-def _kind_of(path: str) -> str | None:
+def _kind_of(open_file: OpenFile, source: str) -> str | None:
     """Return the kind of a file by its first bytes, None if it is none of ours."""
     try:
-        with open_without_links(path) as raw:
-            return _kind_of_stream(_unpacked(raw, path))
+        with open_file() as raw:
+            return _kind_of_stream(_unpacked(raw, source))
     except (OSError, DrmemctlError):
         return None
 
@@ -143,10 +143,14 @@ def _kind_of_stream(stream: Stream) -> str | None:
     head = stream.peek(_HEAD)
     if head.startswith(_DUMPS):
         return _kind_of_dump(head)
+    from drmemctl.tree.dts import is_dts
+    from drmemctl.tree.lsprop import is_lsprop
+
     text, zero, _ = head.partition(b"\0")
-    kind = _kind_of_text(text)
     # Source with a zero in it is damaged, and its reader says where.
-    return kind if not zero or kind == "tree" else None
+    if is_dts(text):
+        return "tree"
+    return "text" if not zero and is_lsprop(text) else None
 
 
 _DUMPS = (ELF, b"KDUMP", b"makedumpfile")
@@ -167,15 +171,6 @@ def _kind_of_dump(head: bytes) -> str | None:
         return None
     # The notes of a vmcore are at its beginning.
     return "tree" if b"VMCOREINFO\0" in head else "core"
-
-
-def _kind_of_text(head: bytes) -> str | None:
-    from drmemctl.tree.dts import is_dts
-    from drmemctl.tree.lsprop import is_lsprop
-
-    if is_dts(head):
-        return "tree"
-    return "text" if is_lsprop(head) else None
 
 
 def is_meant(source: InputPath) -> bool:

@@ -102,7 +102,11 @@ class _Parser:
             scanner.space()
             if scanner.text.startswith("/memreserve/", scanner.at):
                 scanner.at += len("/memreserve/")
-                self._reserve()
+                self._reservations.append((read_number(scanner), read_number(scanner)))
+                scanner.expect(";", "a memory reservation")
+                if len(self._reservations) > LIMITS.max_reservations:
+                    message = f"more than {LIMITS.max_reservations:,} memory reservations"
+                    raise LimitError(message, source=scanner.source)
             elif scanner.text.startswith("/dts-v1/", scanner.at):
                 scanner.at += len("/dts-v1/")
                 scanner.expect(";", "/dts-v1/")
@@ -127,13 +131,6 @@ class _Parser:
             message = f"{shown(message)} stands where the root node / {{ … }} should"
         self._scanner.fail(message, match.start(), _PLAIN)
 
-    def _reserve(self) -> None:
-        self._reservations.append((read_number(self._scanner), read_number(self._scanner)))
-        self._scanner.expect(";", "a memory reservation")
-        if len(self._reservations) > LIMITS.max_reservations:
-            message = f"more than {LIMITS.max_reservations:,} memory reservations"
-            raise LimitError(message, source=self._scanner.source)
-
     def _body(self) -> None:
         """Read from the root's first property to its end."""
         scanner = self._scanner
@@ -143,7 +140,9 @@ class _Parser:
             scanner.space()
             match = scanner.take(_ITEM)
             if match is None:
-                scanner.fail("expected a property, a node or }" if scanner.at < len(scanner.text) else _cut(node))
+                expected = "expected a property, a node or }"
+                cut = f"the text ends within the node {shown(node.path)}"
+                scanner.fail(expected if scanner.at < len(scanner.text) else cut)
             if match["label"]:
                 labels.append(match["label"])
             elif match["close"]:
@@ -167,15 +166,9 @@ class _Parser:
             self._labels.update(dict.fromkeys(labels, child))
             return child
         self._places.note_property(node.number, match.start())
-        if character == "=":
-            self._add(node, name, read_value(scanner))
-        elif character == ";":
-            self._builder.add(node, name, b"")
-        else:
+        if character not in {"=", ";"}:
             scanner.fail(f"expected {{, = or ; after {shown(name)}", scanner.at - 1)
-        return node
-
-    def _add(self, node: Draft, name: str, value: Value) -> None:
+        value = read_value(scanner) if character == "=" else Value()
         for offset, target, place in value.references:
             self._pending.append((node, len(node.properties), offset, target, place))
         self._builder.add(node, name, bytes(value.data))
@@ -185,6 +178,7 @@ class _Parser:
                 "by the grammar it is one octal number"
             )
             self._builder.note(Defect("dts-ambiguous-escape", message, node.path, name))
+        return node
 
     def _resolve(self) -> None:
         """Put phandles where nodes are referred to."""
@@ -209,7 +203,3 @@ class _Parser:
         if not handles:
             self._scanner.fail(f"&{shown(target)} refers to a node without a phandle", place, _PLAIN)
         return handles[0]
-
-
-def _cut(node: Draft) -> str:
-    return f"the text ends within the node {shown(node.path)}"

@@ -14,19 +14,11 @@ from collections.abc import Iterator
 from drmemctl.tree.node import encode_name
 
 _NOT_STRING = re.compile(rb"[^\x00\x07-\x0d\x20-\x7e]")
+LETTERS = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
+"""Characters by the letter that stands for one behind a backslash."""
+
 _ESCAPES = str.maketrans(
-    {
-        '"': '\\"',
-        "\\": "\\\\",
-        "\a": "\\a",
-        "\b": "\\b",
-        "\t": "\\t",
-        "\n": "\\n",
-        "\v": "\\v",
-        "\f": "\\f",
-        "\r": "\\r",
-        "\0": '", "',
-    }
+    {'"': '\\"', "\\": "\\\\", "\0": '", "', **{character: f"\\{letter}" for letter, character in LETTERS.items()}}
 )
 _NAME = re.compile(r"[a-zA-Z0-9,._+*#?@-]+")
 _OUTSIDE_NAMES = re.compile(rb"[^a-zA-Z0-9,._+*#?@-]")
@@ -54,15 +46,13 @@ def value_pieces(value: bytes) -> Iterator[str]:
         yield from (piece.decode("ascii").translate(_ESCAPES) for piece in pieces)
         yield '"'
         return
-    opening, closing = ("<", ">") if len(value) % 4 == 0 else ("[", "]")
+    are_cells = len(value) % 4 == 0
+    opening = "<" if are_cells else "["
     for piece in pieces:
-        yield opening + (_cells_text(piece) if closing == ">" else piece.hex(" "))
+        cells = map("0x%02x".__mod__, struct.unpack(f">{len(piece) // 4}I", piece)) if are_cells else ()
+        yield opening + (" ".join(cells) if are_cells else piece.hex(" "))
         opening = " "
-    yield closing
-
-
-def _cells_text(value: bytes) -> str:
-    return " ".join(map("0x%02x".__mod__, struct.unpack(f">{len(value) // 4}I", value)))
+    yield ">" if are_cells else "]"
 
 
 def shown_name(name: str) -> str:

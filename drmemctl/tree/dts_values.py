@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from drmemctl.errors import InputError, LimitError
+from drmemctl.tree.dts_text import LETTERS
 from drmemctl.tree.places import place_words
 
 # Why a `*+` ends in an empty alternative: see _PREAMBLE of `dts`.
@@ -33,10 +34,11 @@ _NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|0[bB][01]+|[0-9]+)(?:U?L{0,2})")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
 _OCTAL_BY_HAND = re.compile(r"(?<!\\)(?:\\\\|)*+\\[1-7]")
 
-_LETTERS = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 _TYPE_CODES = {"8": "B", "16": "H", "32": "I", "64": "Q"}
 _PIECE = 1 << 16
 """Characters of a cell list split at once: 24 MiB of cells must not be a list of six million strings."""
+
+_PLAIN = "let dtc make plain text of it: dtc -O dts FILE"
 
 UNRESOLVED = b"\xff\xff\xff\xff"
 """What stands in a value for a reference until all nodes are known."""
@@ -146,43 +148,33 @@ def _read_item(scanner: Scanner, value: Value) -> None:
         if bits[1] not in _TYPE_CODES:
             scanner.fail(f"/bits/ {bits[1][:20]}: not one of 8, 16, 32, 64", bits.start())
         _read_cells(scanner, value, bits[1])
+    elif scanner.text.startswith("/incbin/", scanner.at):
+        scanner.fail("/incbin/ would read a further file", hint=_PLAIN)
+    elif character == "&":
+        scanner.fail("a reference outside < > stands for a path", hint=_PLAIN)
     else:
-        _refuse(scanner)
-
-
-def _refuse(scanner: Scanner) -> NoReturn:
-    hint = "let dtc make plain text of it: dtc -O dts FILE"
-    if scanner.text.startswith("/incbin/", scanner.at):
-        scanner.fail("/incbin/ would read a further file", hint=hint)
-    if scanner.text.startswith("&", scanner.at):
-        scanner.fail("a reference outside < > stands for a path", hint=hint)
-    scanner.fail("expected a value: <cells>, [bytes] or a string")
+        scanner.fail("expected a value: <cells>, [bytes] or a string")
 
 
 def _read_string(scanner: Scanner, value: Value) -> None:
     match = scanner.take(_RAW_STRING if scanner.raw_strings else _STRING)
     if match is None:
         scanner.fail("a string without its end")
-    text = match[1]
-    if not scanner.raw_strings and "\\" in text:
-        text = _unescape(text, scanner, value)
-    value.data += text.encode("latin-1") + b"\0"
 
-
-def _unescape(text: str, scanner: Scanner, value: Value) -> str:
-    def character(match: re.Match[str]) -> str:
-        hexadecimal, octal, letter = match.groups()
+    def character(escape: re.Match[str]) -> str:
+        hexadecimal, octal, letter = escape.groups()
         if hexadecimal:
             return chr(int(hexadecimal, 16))
         if octal is None:
-            return _LETTERS.get(letter, letter)
+            return LETTERS.get(letter, letter)
         if len(octal) > 1 and octal[0] == "0" and not scanner.octal:
             # dtc up to 1.6.1 prints NUL and the digit 3 as \03, and reads that as one byte of value 3.
             value.ambiguous = octal
             return "\0" + octal[1:]
         return chr(int(octal, 8) & 0xFF)
 
-    return _ESCAPE.sub(character, text)
+    text = match[1] if scanner.raw_strings else _ESCAPE.sub(character, match[1])
+    value.data += text.encode("latin-1") + b"\0"
 
 
 def _read_bytes(scanner: Scanner, value: Value) -> None:

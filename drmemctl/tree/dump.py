@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import IO
 
@@ -26,24 +26,13 @@ from drmemctl.tree.builder import Draft, TreeBuilder
 from drmemctl.tree.dump_symbols import named_symbols
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import KernelDump, Property, Tree
-from drmemctl.tree.system_files import SystemFiles
+from drmemctl.tree.system_files import KeptFiles, SystemFiles
 
 BOOT = "boot"
 """`DUMP::boot`: the tree that the kernel was started with."""
 
 CRASHED = "crashed"
 """`DUMP::crashed`: where a crash kernel runs in the dump, the kernel before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class BesideDump:
-    """The files about memory of the kernel in a dump, as they would lie beside its tree."""
-
-    system: SystemFiles
-
-    def files(self) -> SystemFiles:
-        """Return them."""
-        return self.system
 
 
 def read_dump(file: IO[bytes], source: str, member: str | None = None, *, is_running: bool = False) -> Tree:
@@ -125,7 +114,7 @@ def _dumped(memory: KernelMemory, source: str, *, is_running: bool = False) -> T
         defects=tuple(defects),
         kernel=banner,
         provenance=Provenance(memory.vmcoreinfo.crash_time),
-        beside=BesideDump(SystemFiles(files)),
+        beside=KeptFiles(SystemFiles(files)),
         dump=KernelDump(memory.dump.form, memory.vmcoreinfo.release, array, replaced),
     )
 

@@ -23,7 +23,7 @@ with warnings.catch_warnings():
 from drmemctl.errors import WriteError
 from drmemctl.tree.builder import shown
 from drmemctl.tree.dts_text import shown_name, value_pieces
-from drmemctl.tree.node import Node, Property, Tree
+from drmemctl.tree.node import Node, Tree
 
 VERSION = 17
 LAST_COMPATIBLE = 16
@@ -73,9 +73,9 @@ class _Value(fdt.PropBytes):  # type: ignore[misc]
         self.data = value
 
 
-def _visits(root: Node, path: str) -> Iterator[tuple[Node, str, bool]]:
+def _visits(root: Node) -> Iterator[tuple[Node, str, bool]]:
     """Yield each node twice, with its path: with True before the nodes below it, with False after them."""
-    stack = [(root, path, True)]
+    stack = [(root, "/", True)]
     while stack:
         node, path, is_open = stack.pop()
         yield node, path, is_open
@@ -100,7 +100,7 @@ def _structure(root: Node, strings: _Strings) -> list[bytes]:
     """Return the structure block in pieces; large values are pieces of their own, and not copied."""
     pieces: list[bytes] = []
     small = bytearray()
-    for node, path, is_open in _visits(root, "/"):
+    for node, path, is_open in _visits(root):
         if not is_open:
             small += _END_NODE
             continue
@@ -159,24 +159,21 @@ def text_pieces(tree: Tree) -> Iterator[str]:
 def node_pieces(root: Node) -> Iterator[str]:
     """Yield a node and all below it as source."""
     depth = 0
-    for node, _, is_open in _visits(root, "/"):
+    for node, _, is_open in _visits(root):
         if is_open:
             # As dtc: a blank line before each node but the outermost.
             yield ("" if node is root else "\n") + "\t" * depth + (shown_name(node.name) or "/") + " {\n"
             depth += 1
             for prop in node.properties:
-                yield from _property_pieces(prop, depth)
+                yield "\t" * depth + shown_name(prop.name)
+                if prop.value:
+                    yield " = "
+                    yield from value_pieces(prop.value)
+                cut = f" /* the first {len(prop.value)} of {prop.total} bytes */"
+                yield f";{'' if prop.total is None else cut}\n"
         else:
             depth -= 1
             yield "\t" * depth + "};\n"
-
-
-def _property_pieces(prop: Property, depth: int) -> Iterator[str]:
-    yield "\t" * depth + shown_name(prop.name)
-    if prop.value:
-        yield " = "
-        yield from value_pieces(prop.value)
-    yield ";\n" if prop.total is None else f"; /* the first {len(prop.value)} of {prop.total} bytes */\n"
 
 
 def _translated(action: Callable[[], Result], source: str) -> Result:

@@ -42,7 +42,6 @@ _NOPS = tuple(NOP.to_bytes(4, "big") * count for count in (256, 16, 1))
 _PROPERTY_HEADER = 12
 """Bytes of an FDT_PROP token, its length and its name offset."""
 
-
 _ADVICE = {
     BlobError: "the blob is damaged: take it again, or look at it with fdtdump",
     LimitError: NOT_REAL,
@@ -137,21 +136,20 @@ class _Names:
 
     def at(self, name_offset: int, token_offset: int) -> str:
         name = self._known.get(name_offset)
-        if name is None:
-            name = self._known[name_offset] = self._read(name_offset, token_offset)
-            # Names may lie in one another: there can be far more of them than bytes.
-            self._room -= len(name)
-            if self._room < 0:
-                message = f"the names of properties come to more than {self._limits.max_bytes // MIB} MiB"
-                raise LimitError(message, offset=token_offset)
-        return name
-
-    def _read(self, name_offset: int, token_offset: int) -> str:
+        if name is not None:
+            return name
         start = self._start + name_offset
         if start >= self._end:
             message = f"a property's name lies at {name_offset:#x} of the strings block, past its end"
             raise BlobError("FDT_ERR_BADOFFSET", message, offset=token_offset)
-        return _read_name(self._blob, start, self._end, self._limits, code="FDT_ERR_TRUNCATED")
+        name = _read_name(self._blob, start, self._end, self._limits, code="FDT_ERR_TRUNCATED")
+        self._known[name_offset] = name
+        # Names may lie in one another: there can be far more of them than bytes.
+        self._room -= len(name)
+        if self._room < 0:
+            message = f"the names of properties come to more than {self._limits.max_bytes // MIB} MiB"
+            raise LimitError(message, offset=token_offset)
+        return name
 
 
 def _read_name(blob: bytes, start: int, end: int, limits: Limits, *, code: str) -> str:
@@ -240,9 +238,6 @@ class _OpenNode:
         self.property_names: set[str] = set()
         self.child_names: set[str] = set()
 
-    def close(self) -> Node:
-        return Node(self.name, tuple(self.properties), tuple(self.children))
-
 
 class _Builder:
     """Makes the tree out of tokens, checking that they balance around one root."""
@@ -307,7 +302,8 @@ class _Builder:
     def _end(self, token: Token) -> None:
         if not self._open:
             raise BlobError("FDT_ERR_BADSTRUCTURE", "a node ends that never began", offset=token.offset)
-        node = self._open.pop().close()
+        closed = self._open.pop()
+        node = Node(closed.name, tuple(closed.properties), tuple(closed.children))
         if self._open:
             self._open[-1].children.append(node)
         else:

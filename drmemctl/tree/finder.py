@@ -46,7 +46,6 @@ _MOST_LOOKS = 4 * LIMITS.max_members
 _MOST_CHARACTERS = 32 * MIB
 """Characters of the paths that are kept: 65,536 nodes with paths of 512."""
 
-
 COMPARED = 4
 """How many trees are read to see whether they are one at several paths: each may cost a pass over the input."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
@@ -64,6 +64,7 @@ def read_array(data: bytes, source: str) -> LmbArray:
     if not isinstance(runs, list) or not (_is_number(size, 64) and size):
         raise InputError("it needs runs and an lmb_size", source=source, hint=_HINT)
     pieces: list[bytes] = []
+    pack = struct.Struct(">QIII").pack
     count = 0
     for number, run in enumerate(runs):
         if not isinstance(run, dict) or not all(_is_number(run.get(name), bits) for name, bits in _RUN.items()):
@@ -72,32 +73,15 @@ def read_array(data: bytes, source: str) -> LmbArray:
         count += run["count"]
         if count > MOST_LMBS:
             raise LimitError(f"the array has more than {MOST_LMBS:,} LMBs", source=source)
-        pieces.append(_lmbs(ArrayRun(*(run[name] for name in _RUN)), size))
-    return LmbArray(0, size, count, b"".join(pieces))
-
-
-class ArrayRun(NamedTuple):
-    """A run as the document has it; `lmbs` is its count."""
-
-    base: int
-    lmbs: int
-    drc_index: int
-    aa_index: int
-    flags: int
-
-
-def _lmbs(run: ArrayRun, size: int) -> bytes:
-    """Return the LMBs of a run one by one; addresses and DRC indexes wrap as in struct drmem_lmb."""
-    return b"".join(
-        struct.pack(
-            ">QIII",
-            (run.base + position * size) % (1 << 64),
-            (run.drc_index + position) % (1 << 32),
-            run.aa_index,
-            run.flags,
+        base, lmbs, drc_index, aa_index, flags = (run[name] for name in _RUN)
+        # Addresses and DRC indexes wrap as in struct drmem_lmb.
+        pieces.append(
+            b"".join(
+                pack((base + position * size) % (1 << 64), (drc_index + position) % (1 << 32), aa_index, flags)
+                for position in range(lmbs)
+            )
         )
-        for position in range(run.lmbs)
-    )
+    return LmbArray(0, size, count, b"".join(pieces))
 
 
 def read_replaced(data: bytes, source: str) -> Mapping[str, tuple[Property, ...]]:
@@ -111,16 +95,14 @@ def read_replaced(data: bytes, source: str) -> Mapping[str, tuple[Property, ...]
         if not isinstance(node, dict) or not isinstance(node.get("path"), str):
             raise InputError("a node of it has no path", source=source)
         values = node.get("values")
-        replaced[node["path"]] = tuple(_properties(values if isinstance(values, list) else [None], source))
+        properties: list[Property] = []
+        for value in values if isinstance(values, list) else [None]:
+            name, text = (value.get("name"), value.get("hex")) if isinstance(value, dict) else (None, None)
+            if not isinstance(name, str) or not isinstance(text, str) or not _HEX.match(text):
+                raise InputError("a value of it has no name or no bytes in hex", source=source)
+            properties.append(Property(name, bytes.fromhex(text)))
+        replaced[node["path"]] = tuple(properties)
     return replaced
-
-
-def _properties(values: list[Any], source: str) -> Iterator[Property]:
-    for value in values:
-        name, text = (value.get("name"), value.get("hex")) if isinstance(value, dict) else (None, None)
-        if not isinstance(name, str) or not isinstance(text, str) or not _HEX.match(text):
-            raise InputError("a value of it has no name or no bytes in hex", source=source)
-        yield Property(name, bytes.fromhex(text))
 
 
 def replaced_document(replaced: Mapping[str, tuple[Property, ...]]) -> bytes:

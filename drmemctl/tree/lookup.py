@@ -97,17 +97,15 @@ def _split(tree: Tree, path: str) -> tuple[str, str | None]:
 def _no_node(tree: Tree, path: str, parent: Place, name: str) -> NotInTreeError:
     near = nearest(name, (child.name for child in parent.node.children))
     prefix = parent.path.rstrip("/") + "/"
-    paths = [prefix + child for child in near] or _elsewhere(tree, name)
+    paths = [prefix + child for child in near]
+    if not paths:
+        # Nodes of that name, with or without its unit address, anywhere in the tree.
+        elsewhere = (place for place, node in tree.walk() if name in (node.name, node.base_name))
+        paths = list(islice(elsewhere, _NAMED))
     message = f"no node {path}"
     if parent.path != "/":
         message += f": {parent.path} has no {name}"
     return NotInTreeError(message, source=tree.source, hint=did_you_mean(paths) or "see `drmemctl tree`")
-
-
-def _elsewhere(tree: Tree, name: str) -> list[str]:
-    """Return paths of nodes of that name, with or without its unit address, anywhere in the tree."""
-    paths = (path for path, node in tree.walk() if name in (node.name, node.base_name))
-    return list(islice(paths, _NAMED))
 
 
 def _no_property(tree: Tree, place: Place, name: str) -> NotInTreeError:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
-from drmemctl.tree.builder import Draft, TreeBuilder, shown
+from drmemctl.tree.builder import TreeBuilder, shown
 from drmemctl.tree.lsprop_places import Names, PrintedPlace, is_heading, is_known, place_of, split_name
 from drmemctl.tree.node import Tree, decode_name, encode_name
 from drmemctl.tree.quoted_text import without_indent
@@ -119,7 +119,9 @@ class _Reader:
                 self._builder.note(Defect("unreadable", f"lsprop could not read {shown(match[1])}"))
             elif line.strip():
                 name, *values = line.split(maxsplit=1)
-                if _NAME.fullmatch(name) and not _is_prompt(name, line):
+                # A shell's prompt is no property of such a name, which lsprop would fill with blanks.
+                is_prompt = name.endswith("#") and len(line) < _WIDTH
+                if _NAME.fullmatch(name) and not is_prompt:
                     is_foreign = False
                     entries.append(_Entry(name, [" " + part for part in values], number))
                 else:
@@ -162,9 +164,6 @@ class _Reader:
             node = self._builder.at(where)
         else:
             node = self._builder.at(start.home(name) if start else names)
-        self._add(node, name, entry)
-
-    def _add(self, node: Draft, name: str, entry: _Entry) -> None:
         lines = [line for line in entry.lines if line.strip()]
         total = None
         if lines and (match := _TOTAL.fullmatch(lines[-1])):
@@ -198,11 +197,6 @@ class _Reader:
         if not self._properties:
             raise InputError("no property in this text", source=self._source)
         return self._builder.finish()
-
-
-def _is_prompt(name: str, line: str) -> bool:
-    """Whether a line is a shell's prompt and no property of such a name, which lsprop would fill with blanks."""
-    return name.endswith("#") and len(line) < _WIDTH
 
 
 def _content(line: str) -> str:

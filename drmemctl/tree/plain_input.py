@@ -28,7 +28,12 @@ def read_input(name: str, largest: int, hint: str = "", *, typed: bool = False) 
     """
     source = source_name(name)
     try:
-        data = _read_stdin(largest, typed=typed) if name == STDIN else _read_file(name, largest)
+        if name == STDIN:
+            data = _read_stdin(largest, typed=typed)
+        else:
+            with open(os.fspath(name), "rb") as stream:  # noqa: PTH123 - pathlib costs more than reading
+                note_descriptor(stream.fileno())
+                data = stream.read(largest + 1)
     except ValueError as error:
         raise InputError(f"cannot be read: {error}", source=source) from error
     except OSError as error:
@@ -44,12 +49,6 @@ def read_input(name: str, largest: int, hint: str = "", *, typed: bool = False) 
 def source_name(name: str) -> str:
     """Return how an input is called in messages."""
     return "<stdin>" if name == STDIN else name
-
-
-def _read_file(name: str, largest: int) -> bytes:
-    with open(os.fspath(name), "rb") as stream:  # noqa: PTH123 - pathlib costs more than reading
-        note_descriptor(stream.fileno())
-        return stream.read(largest + 1)
 
 
 def _read_stdin(largest: int, *, typed: bool) -> bytes:

@@ -120,7 +120,11 @@ def _load_named(name: str) -> Tree:
         raise InputError(message, source=name or "''")
     place, member = _split(name)
     if place == STDIN:
-        return _read(_stdin(), "<stdin>", member)
+        stream = standard_input()
+        if sys.stdin.isatty():
+            hint = "pipe a tree into it: … < FILE"
+            raise InputError("standard input is a terminal", source="<stdin>", hint=hint)
+        return _read(stream, "<stdin>", member)
     if is_live(place):
         part, _, below = (member or "").partition(_SEPARATOR)
         if part == KCORE:
@@ -136,10 +140,10 @@ def _load_named(name: str) -> Tree:
 
 
 def _read_directory(place: str, source: str) -> Tree:
-    from drmemctl.tree.directory import read_directory_at
+    from drmemctl.tree.directory import read_directory
     from drmemctl.tree.kernel_banner import root_of
 
-    tree, at = read_directory_at(place, source)
+    tree, at = read_directory(place, source)
     return _of_running(tree, "/" if is_live(source) else root_of(place, at))
 
 
@@ -182,13 +186,6 @@ def _live_place() -> str:
     raise InputError("this machine shows no device tree", source=LIVE, hint=hint)
 
 
-def _stdin() -> IO[bytes]:
-    stream = standard_input()
-    if sys.stdin.isatty():
-        raise InputError("standard input is a terminal", source="<stdin>", hint="pipe a tree into it: … < FILE")
-    return stream
-
-
 def _read(raw: IO[bytes] | io.FileIO, source: str, member: str | None) -> Tree:
     with ExitStack() as open_files:
         open_files.callback(tell_end, source)
@@ -207,7 +204,12 @@ class _Input:
 
     def read(self, member: str | None) -> Tree:
         """Return the tree in it, of an archive that at the path `member` if it is given."""
-        plain = self._first_stream()
+        plain = Stream(self._pull)
+        head = plain.peek(BLOCK)
+        if self._begin is None and (compression_of(head) or is_tar_header(head)):
+            # It may have to be read twice; a compressed archive does not belong in memory.
+            self._spool(plain)
+            plain = self._restart_plain()
         stream = decompressed(plain, self._source, self._defects)
         head = stream.peek(_HEAD)
         if is_tar_header(head[:BLOCK]):
@@ -233,15 +235,6 @@ class _Input:
         end = max(begin, min(begin + size, self._raw.tell()))
         self._raw.seek(end)
         return end - begin
-
-    def _first_stream(self) -> Stream:
-        stream = Stream(self._pull)
-        head = stream.peek(BLOCK)
-        if self._begin is None and (compression_of(head) or is_tar_header(head)):
-            # It may have to be read twice; a compressed archive does not belong in memory.
-            self._spool(stream)
-            return self._restart_plain()
-        return stream
 
     def _spool(self, stream: Stream) -> None:
         import tempfile
@@ -334,11 +327,13 @@ def _kind_of(head: bytes, source: str) -> str:
         raise InputError("this is empty", source=source, hint=f"expected {_KINDS}")
     if head.startswith(MAGIC):
         return "fdt"
-    if not _CONTROL.search(head):
-        from drmemctl.tree.dts import is_dts
-        from drmemctl.tree.lsprop import is_lsprop
-        from drmemctl.tree.quoted_text import unquoted
+    from drmemctl.tree.dts import is_dts
+    from drmemctl.tree.lsprop import is_lsprop
+    from drmemctl.tree.places import CONTROL, place_words
+    from drmemctl.tree.quoted_text import unquoted
 
+    control = _CONTROL.search(head)
+    if control is None:
         head = unquoted(head)
         if is_dts(head):
             return "dts"
@@ -346,23 +341,13 @@ def _kind_of(head: bytes, source: str) -> str:
             return "lsprop"
         content = "text that neither lsprop, dtc nor fdtdump prints"
     else:
-        _refuse_text_with_control(head, source)
+        before = head[: control.start()]
+        if is_dts(before) or is_lsprop(before):
+            place = place_words(head.decode("latin-1"), control.start())
+            raise InputError(f"{place}: {CONTROL.format(control[0][0])}", source=source)
         foreign = [name for magic, name in _FOREIGN.items() if head.startswith(magic)]
         content = foreign[0] if foreign else f"beginning with {head[:8].hex(' ')}"
     raise InputError(f"this is no device tree ({content})", source=source, hint=f"expected {_KINDS}")
-
-
-def _refuse_text_with_control(head: bytes, source: str) -> None:
-    """Refuse what is text of a tree up to a byte that no text has, and say where that is."""
-    from drmemctl.tree.dts import is_dts
-    from drmemctl.tree.lsprop import is_lsprop
-    from drmemctl.tree.places import CONTROL, place_words
-
-    match = _CONTROL.search(head)
-    before = head[: match.start() if match else 0]
-    if match and (is_dts(before) or is_lsprop(before)):
-        place = place_words(head.decode("latin-1"), match.start())
-        raise InputError(f"{place}: {CONTROL.format(match[0][0])}", source=source)
 
 
 def _read_content(kind: str, data: bytes, source: str) -> Tree:

@@ -14,16 +14,15 @@ from dataclasses import dataclass, replace
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats import capture_text
-from drmemctl.formats.capture_text import UNKNOWN, Provenance, decode_capture_text
-from drmemctl.tree.below_root import Folder, Root
+from drmemctl.formats.capture_text import UNKNOWN, decode_capture_text
+from drmemctl.tree.below_root import Root
 from drmemctl.tree.kernel_banner import banner_below
 from drmemctl.tree.limits import check_environment
 from drmemctl.tree.members import Member
 from drmemctl.tree.node import Tree
 from drmemctl.tree.stream import Stream
-from drmemctl.tree.system_files import SystemFiles
+from drmemctl.tree.system_files import MEMORY, NODES, KeptFiles, SystemFiles
 
-_MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
 _LARGEST = 16 << 20
 """Bytes of all such files together; /proc/iomem of a large system has a few MiB."""
 
@@ -42,15 +41,16 @@ _ALIASES = {
 _FIXED = (
     *("memory/blocks", "memory/nodes", "memory/block_size_bytes", "proc/iomem", "proc/cmdline", "proc/version"),
     *("memory/array.json", "memory/replaced.json", capture_text.NAME),
-    *("uname", "dmesg", f"{_MEMORY}/block_size_bytes"),
+    *("uname", "dmesg", f"{MEMORY}/block_size_bytes"),
 )
 _OF_BLOCK, _OF_NODE = ("state", "valid_zones", "removable"), ("distance", "meminfo", "cpulist")
 """Files of each memory block and of each node."""
 
 _WANTED = (
     rf"(?P<root>|.*?/)(?P<path>{'|'.join(map(re.escape, (*_FIXED, *_ALIASES)))}"
-    rf"|{_MEMORY}/memory\d+/(?:{'|'.join(_OF_BLOCK)}|node\d+)|{_NODE}/node\d+/(?:{'|'.join(_OF_NODE)}|memory\d+))\Z"
+    rf"|{MEMORY}/memory\d+/(?:{'|'.join(_OF_BLOCK)}|node\d+)|{NODES}/node\d+/(?:{'|'.join(_OF_NODE)}|memory\d+))\Z"
 )
+_SMALL = 4096
 _TREE = "/proc/device-tree"
 _ENTRY = re.compile(r"(?:memory|node)\d+\Z")
 
@@ -82,19 +82,15 @@ def read_root(root: str) -> SystemFiles:
     """Return the files below a directory that stands for `/`."""
     beside, room = SystemFiles(), _Room(root)
     with suppress(OSError), Root(root) as top:
-        _read_fixed(top, beside, room)
-        _read_entries(top, beside, room, _MEMORY, _OF_BLOCK)
-        _read_entries(top, beside, room, _NODE, _OF_NODE)
+        # A file that is not there, or that only root may read, is one that the rules do without.
+        for path in (*_FIXED, *_ALIASES):
+            content = top.read(path, room.most)
+            if content is not None:
+                room.take(content)
+                beside.files[_ALIASES.get(path, path)] = content
+        _read_entries(top, beside, room, MEMORY, _OF_BLOCK)
+        _read_entries(top, beside, room, NODES, _OF_NODE)
     return beside
-
-
-def _read_fixed(top: Root, beside: SystemFiles, room: _Room) -> None:
-    # A file that is not there, or that only root may read, is one that the rules do without.
-    for path in (*_FIXED, *_ALIASES):
-        content = top.read(path, room.most)
-        if content is not None:
-            room.take(content)
-            beside.files[_ALIASES.get(path, path)] = content
 
 
 def _read_entries(top: Root, beside: SystemFiles, room: _Room, path: str, files: Sequence[str]) -> None:
@@ -104,34 +100,23 @@ def _read_entries(top: Root, beside: SystemFiles, room: _Room, path: str, files:
             return
         for entry in filter(_ENTRY.match, folder.names()):
             with folder.folder(entry) as place:
-                if place is not None:
-                    _read_entry(place, beside, room, f"{path}/{entry}", files)
-
-
-def _read_entry(place: Folder, beside: SystemFiles, room: _Room, path: str, files: Sequence[str]) -> None:
-    for name in files:
-        content = place.read(name, room.most)
-        if content is not None:
-            room.take(content)
-            beside.files[f"{path}/{name}"] = content
-    for name in filter(_ENTRY.match, place.names()):
-        room.take(b"")
-        beside.links.add(f"{path}/{name}")
-
-
-def _provenance_below(root: str) -> Provenance:
-    """Return what a capture that was unpacked to a directory says of itself."""
-    with suppress(OSError), Root(root) as top:
-        return decode_capture_text(top.read(capture_text.NAME, _SMALL) or b"")
-    return UNKNOWN
-
-
-_SMALL = 4096
+                if place is None:
+                    continue
+                for name in files:
+                    content = place.read(name, room.most)
+                    if content is not None:
+                        room.take(content)
+                        beside.files[f"{path}/{entry}/{name}"] = content
+                for name in filter(_ENTRY.match, place.names()):
+                    room.take(b"")
+                    beside.links.add(f"{path}/{entry}/{name}")
 
 
 def with_beside(tree: Tree, root: str) -> Tree:
     """Return a tree with what lies beside it below a directory that stands for `/`."""
-    provenance = _provenance_below(root)
+    provenance = UNKNOWN
+    with suppress(OSError), Root(root) as top:  # of a capture that was unpacked there
+        provenance = decode_capture_text(top.read(capture_text.NAME, _SMALL) or b"")
     return replace(tree, kernel=banner_below(root), provenance=provenance, beside=BesideDirectory(root))
 
 
@@ -146,7 +131,7 @@ def load_root(root: str) -> Tree:
         real = top.folder_path(_TREE)
     if real is None:
         raise InputError("no such file or directory", source=source, hint="name a directory that stands for /")
-    tree = read_directory(f"{root.rstrip('/')}/{real}", source)
+    tree, _ = read_directory(f"{root.rstrip('/')}/{real}", source)
     return with_beside(tree, root)
 
 
@@ -159,25 +144,6 @@ class BesideDirectory:
     def files(self) -> SystemFiles:
         """Return the files."""
         return read_root(self.root)
-
-
-@dataclass(frozen=True, slots=True)
-class BesideMember:
-    """What lies beside a tree in an archive, or why it could not be kept."""
-
-    beside: SystemFiles
-    error: LimitError | None = None
-
-    def files(self) -> SystemFiles:
-        """Return the files; `LimitError` where they are too many."""
-        if self.error is not None:
-            raise self.error
-        return self.beside
-
-    @property
-    def provenance(self) -> Provenance:
-        """What the capture says of itself."""
-        return decode_capture_text(self.beside.files.get(capture_text.NAME, b""))
 
 
 class SystemsInArchive:
@@ -194,29 +160,27 @@ class SystemsInArchive:
         if match is None:
             return
         try:
-            self._keep(stream, member, match["root"], match["path"])
+            content = stream.read(min(member.size, self._room.most)) if member.is_file else b""
+            self._room.take(content)
         except LimitError as error:
             # It matters only to who asks for the files.
             self._error = error
             self._roots.clear()
-
-    def _keep(self, stream: Stream, member: Member, root: str, path: str) -> None:
-        files = self._roots.setdefault(root, SystemFiles())
-        path = _ALIASES.get(path, path)
-        content = stream.read(min(member.size, self._room.most)) if member.is_file else b""
-        self._room.take(content)
+            return
+        system = self._roots.setdefault(match["root"], SystemFiles())
+        path = _ALIASES.get(match["path"], match["path"])
         if member.is_file:
-            files.files[path] = content
+            system.files[path] = content
         else:
-            files.links.add(path)
+            system.links.add(path)
 
-    def beside(self, wanted: str | None) -> BesideMember | None:
+    def beside(self, wanted: str | None) -> KeptFiles | None:
         """Return what lies beside the tree: nearest above the path that was asked for, else where most is."""
         if self._error is not None:
-            return BesideMember(SystemFiles(), self._error)
+            return KeptFiles(SystemFiles(), self._error)
         roots = self._roots
         if wanted is None:
-            return BesideMember(max(roots.values(), key=lambda beside: len(beside.files))) if roots else None
+            return KeptFiles(max(roots.values(), key=lambda beside: len(beside.files))) if roots else None
         place = wanted.strip("/") + "/"
         above = max((root for root in roots if place.startswith(root)), key=len, default=None)
-        return None if above is None else BesideMember(roots[above])
+        return None if above is None else KeptFiles(roots[above])

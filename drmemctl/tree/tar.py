@@ -74,7 +74,8 @@ def members(stream: Stream, source: str) -> Iterator[Member]:
     for _ in range(LIMITS.max_members + 1):
         offset = stream.offset
         block = stream.read(BLOCK)
-        if _is_end(block):
+        # The end is two blocks of zeros; archives cut off exactly after a member, or with one, are common.
+        if not block or (len(block) == BLOCK and not any(block)):
             return
         if not is_tar_header(block):
             raise _damaged("is damaged: no header of a member", source, offset, block)
@@ -82,7 +83,7 @@ def members(stream: Stream, source: str) -> Iterator[Member]:
         kind = block[156:157]
         end = stream.offset + size
         if kind in b"xLKg":
-            records += _extend(extended, kind, _extension(stream, size, source))
+            records += _extend(extended, kind, stream, size, source)
             if records > _MAX_RECORDS:
                 message = f"the archive has more than {_MAX_RECORDS:,} records in extended headers"
                 raise LimitError(message, source=source, offset=offset)
@@ -92,13 +93,10 @@ def members(stream: Stream, source: str) -> Iterator[Member]:
             member = _member(_name(block, extended, source, offset), kind, extended, size, offset)
             yield _as_link(member, block, extended) if kind == _HARD_LINK else member
             extended = {}
-        _pass(stream, end + -size % BLOCK, source)
+        missing = end + -size % BLOCK - stream.offset
+        if stream.skip(missing) < missing:
+            raise _damaged("ends early", source, stream.offset, b"")
     raise LimitError(f"the archive has more than {LIMITS.max_members:,} members", source=source)
-
-
-def _is_end(block: bytes) -> bool:
-    # The end is two blocks of zeros; archives cut off exactly after a member, or with one, are common.
-    return not block or (len(block) == BLOCK and not any(block))
 
 
 def _size(block: bytes, extended: dict[str, bytes], source: str, offset: int) -> int:
@@ -112,7 +110,11 @@ def _size(block: bytes, extended: dict[str, bytes], source: str, offset: int) ->
 
 def _name(block: bytes, extended: dict[str, bytes], source: str, offset: int) -> bytes:
     # What is in `path` of a sparse file of the pax formats is made up (GNU tar manual, "PAX Format, Version 1.0").
-    name = extended.get("GNU.sparse.name") or extended.get("path") or _ustar_name(block)
+    name = extended.get("GNU.sparse.name") or extended.get("path")
+    if not name:
+        name = block[:100].partition(b"\0")[0]
+        prefix = block[345:500].partition(b"\0")[0] if block[257:263] == b"ustar\0" else b""
+        name = prefix + b"/" + name if prefix else name
     if len(name) > _PATH_MAX:
         message = (
             f"the archive has a member with a name of {len(name):,} bytes, more than {_PATH_MAX:,} (PATH_MAX)"
@@ -137,24 +139,15 @@ def _as_link(member: Member, block: bytes, extended: dict[str, bytes]) -> Member
     return member._replace(target=target, oddity="a hard link")
 
 
-def _ustar_name(block: bytes) -> bytes:
-    name = block[:100].partition(b"\0")[0]
-    prefix = block[345:500].partition(b"\0")[0] if block[257:263] == b"ustar\0" else b""
-    return prefix + b"/" + name if prefix else name
-
-
-def _extension(stream: Stream, size: int, source: str) -> bytes:
-    if size > _MAX_EXTENSION:
-        message = f"the archive has an extended header of {size:,} bytes, more than {_MAX_EXTENSION:,}"
-        raise LimitError(message, source=source, offset=stream.offset)
-    return stream.read(size)
-
-
-def _extend(extended: dict[str, bytes], kind: bytes, data: bytes) -> int:
+def _extend(extended: dict[str, bytes], kind: bytes, stream: Stream, size: int, source: str) -> int:
     """Take a long name (L), that of a link's target (K), or the records of a pax header (x); g is for all.
 
     Return how many records there were.
     """
+    if size > _MAX_EXTENSION:
+        message = f"the archive has an extended header of {size:,} bytes, more than {_MAX_EXTENSION:,}"
+        raise LimitError(message, source=source, offset=stream.offset)
+    data = stream.read(size)
     records = 0
     if kind in b"LK":
         extended["path" if kind == b"L" else "linkpath"] = data.partition(b"\0")[0]
@@ -185,12 +178,6 @@ def _pass_sparse_map(stream: Stream, block: bytes, kind: bytes) -> None:
     while more:
         extra = stream.read(BLOCK)
         more = len(extra) == BLOCK and extra[504] != 0
-
-
-def _pass(stream: Stream, end: int, source: str) -> None:
-    missing = end - stream.offset
-    if stream.skip(missing) < missing:
-        raise _damaged("ends early", source, stream.offset, b"")
 
 
 def _damaged(fault: str, source: str, offset: int, block: bytes) -> InputError:

@@ -51,7 +51,11 @@ def dts_pieces(subject: Tree | Node, *, exact: bool = False) -> Iterator[str]:
     tree = subject if isinstance(subject, Tree) else Tree(subject)
     if exact:
         _refuse_cut(tree)
-        _refuse_names(tree)
+        for path, node in tree.walk():
+            for name in (node.name, *(prop.name for prop in node.properties)):
+                if not is_name(name) and not (node is tree.root and name == node.name):
+                    message = f"source cannot hold the name {shown(name)!r}"
+                    raise WriteError(message, source=tree.source or None, path=shown(path), hint="write a .dtb")
     return text_pieces(tree) if subject is tree else node_pieces(tree.root)
 
 
@@ -65,11 +69,3 @@ def _refuse_cut(tree: Tree) -> None:
                 property=prop.name,
                 hint="capture the tree whole, with tar or `lsprop -R -m 100000000`",
             )
-
-
-def _refuse_names(tree: Tree) -> None:
-    for path, node in tree.walk():
-        for name in (node.name, *(prop.name for prop in node.properties)):
-            if not is_name(name) and not (node is tree.root and name == node.name):
-                message = f"source cannot hold the name {shown(name)!r}"
-                raise WriteError(message, source=tree.source or None, path=shown(path), hint="write a .dtb")

@@ -41,7 +41,7 @@ def violations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setitem(RULES, "DRM999", None)
     del RULES["DRM999"]
-    rule("DRM999", Severity.INFO, "drmem", "made by a test")(judge)
+    rule("DRM999", Severity.INFO, "made by a test", family="drmem")(judge)
     return found
 
 

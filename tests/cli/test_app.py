@@ -53,7 +53,7 @@ def test_the_help_names_every_command_and_the_exit_codes(option: str) -> None:
 
 
 def test_in_80_columns_the_list_of_commands_says_all_of_what_each_does() -> None:
-    with click.Context(app, info_name="drmemctl", terminal_width=80) as context:
+    with click.Context(app, info_name="drmemctl", terminal_width=80, **app.context_settings) as context:
         text = app.get_help(context).partition("Look at a tree:\n")[2].partition("\n\n  TREE is")[0]
     listed = [line for line in text.splitlines() if line.startswith("  ")]
     assert len(listed) == len(COMMANDS)

@@ -94,7 +94,7 @@ def tables_of_columns() -> dict[int, str]:
 
 def help_of_tables() -> list[tuple[str, TableCommand]]:
     """Return the commands that have tables, with how they are called."""
-    with click.Context(app, info_name="drmemctl") as ctx:
+    with click.Context(app, info_name="drmemctl", **app.context_settings) as ctx:
         contexts = list(command_contexts(ctx))
     return [(ctx.command_path, ctx.command) for ctx in contexts if isinstance(ctx.command, TableCommand)]
 

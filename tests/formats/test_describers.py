@@ -8,7 +8,6 @@ from functools import partial
 import pytest
 
 from drmemctl.formats import describers as d
-from drmemctl.formats import describers_places as places
 from drmemctl.formats.describers import Describer
 from drmemctl.formats.fields import Context
 from tests.cases import each
@@ -187,7 +186,7 @@ USABLE = "00000000 00000002 0000000040001000 00001000 0000000040008000 00002000"
         (d.distance_table, "00000002", [(0, 4, "distances", 2, "2")]),
         (d.distance_table, "000000", []),
         (
-            partial(places.drc_words, property="ibm,drc-indexes"),
+            partial(d.drc_words, property="ibm,drc-indexes"),
             "00000002 80000000 80000001",
             [
                 (0, 4, "connectors", 2, "2"),
@@ -195,10 +194,10 @@ USABLE = "00000000 00000002 0000000040001000 00001000 0000000040008000 00002000"
                 (8, 4, "[1]", 0x80000001, "0x80000001"),
             ],
         ),
-        (partial(places.drc_words, property="ibm,drc-power-domains"), "00000000", [(0, 4, "connectors", 0, "0")]),
-        (partial(places.drc_words, property="ibm,drc-power-domains"), "000000", []),
+        (partial(d.drc_words, property="ibm,drc-power-domains"), "00000000", [(0, 4, "connectors", 0, "0")]),
+        (partial(d.drc_words, property="ibm,drc-power-domains"), "000000", []),
         (
-            partial(places.drc_strings, property="ibm,drc-names"),
+            partial(d.drc_strings, property="ibm,drc-names"),
             "00000003 4c4d42203000 00 4100",
             [
                 (0, 4, "connectors", 3, "3"),
@@ -207,10 +206,10 @@ USABLE = "00000000 00000002 0000000040001000 00001000 0000000040008000 00002000"
                 (11, 2, "[2]", "A", "A"),
             ],
         ),
-        (partial(places.drc_strings, property="ibm,drc-types"), "00000000", [(0, 4, "connectors", 0, "0")]),
-        (partial(places.drc_strings, property="ibm,drc-types"), "000000", []),
+        (partial(d.drc_strings, property="ibm,drc-types"), "00000000", [(0, 4, "connectors", 0, "0")]),
+        (partial(d.drc_strings, property="ibm,drc-types"), "000000", []),
         (
-            places.drc_info,
+            d.drc_info,
             DRC_INFO,
             [
                 (0, 4, "sequences", 2, "2"),
@@ -230,10 +229,10 @@ USABLE = "00000000 00000002 0000000040001000 00001000 0000000040008000 00002000"
                 ),
             ],
         ),
-        (places.drc_info, "00000000", [(0, 4, "sequences", 0, "0")]),
-        (places.drc_info, "000000", []),
+        (d.drc_info, "00000000", [(0, 4, "sequences", 0, "0")]),
+        (d.drc_info, "000000", []),
         (
-            partial(places.reg, short="reg"),
+            partial(d.reg, short="reg"),
             "00000000 40000000 00000000 10000000 00000000 80000000 00000000 00000000",
             [
                 (0, 16, "[0]", None, "0x40000000-0x4fffffff (256 MiB)"),
@@ -241,7 +240,7 @@ USABLE = "00000000 00000002 0000000040001000 00001000 0000000040008000 00002000"
             ],
         ),
         (
-            places.usable_memory,
+            d.usable_memory,
             "0000000000000001 0000000040000000 0000000010000000 0000000000000000",
             [(0, 24, "[0]", 1, "0x40000000-0x4fffffff (256 MiB)"), (24, 8, "[1]", 0, "nothing")],
         ),
@@ -291,19 +290,19 @@ NO_CELLS = Context(0, 5)
             ],
         ),
         (
-            partial(places.reg, short="reg"),
+            partial(d.reg, short="reg"),
             "00000000 40000000 10000000",
             Context(2, 1),
             [(0, 12, "[0]", None, "0x40000000-0x4fffffff (256 MiB)")],
         ),
         (
-            partial(places.reg, short="reg"),
+            partial(d.reg, short="reg"),
             "40000000 00000000 10000000",
             Context(1, 2),
             [(0, 12, "[0]", None, "0x40000000-0x4fffffff (256 MiB)")],
         ),
         (
-            places.usable_memory,
+            d.usable_memory,
             USABLE,
             Context(2, 1),
             [
@@ -338,14 +337,14 @@ def test_the_roots_cells_and_the_true_length_decide(
         (d.lrdr_capacity, "lrdr", 5),
         (d.index_table, "numa-index", 3),
         (d.distance_table, "numa-distance", 3),
-        (partial(places.drc_words, property="ibm,drc-indexes"), "drc-indexes", 3),
-        (partial(places.drc_words, property="ibm,drc-power-domains"), "drc-power-domains", 3),
-        (partial(places.drc_strings, property="ibm,drc-names"), "drc-names", 3),
-        (partial(places.drc_strings, property="ibm,drc-types"), "drc-types", 3),
-        (places.drc_info, "drc-info", 3),
-        (partial(places.reg, short="reg"), "reg", 3),
-        (partial(places.reg, short="usable-reg"), "usable-reg", 3),
-        (places.usable_memory, "usable-memory", 7),
+        (partial(d.drc_words, property="ibm,drc-indexes"), "drc-indexes", 3),
+        (partial(d.drc_words, property="ibm,drc-power-domains"), "drc-power-domains", 3),
+        (partial(d.drc_strings, property="ibm,drc-names"), "drc-names", 3),
+        (partial(d.drc_strings, property="ibm,drc-types"), "drc-types", 3),
+        (d.drc_info, "drc-info", 3),
+        (partial(d.reg, short="reg"), "reg", 3),
+        (partial(d.reg, short="usable-reg"), "usable-reg", 3),
+        (d.usable_memory, "usable-memory", 7),
     ],
 )
 def test_faults_are_those_of_the_layout(describe: Describer, short: str, least: int) -> None:

@@ -22,13 +22,19 @@ DOCUMENT: dict[str, Any] = json.loads(walk_file("qemu-migration-walks").read_tex
 USUAL = (lmbs(2, 2, 1, 8), lmbs(4, 4))
 
 
+def recorded_answer(record: dict[str, Any]) -> WalkAnswer:
+    words = record["answer"]
+    listed = words if isinstance(words, str) else tuple(words)
+    return WalkAnswer(listed, tuple(record.get("events", ())), record.get("said", ""))
+
+
 @each("walk", DOCUMENT["walks"], ids=lambda walk: str(walk["name"]))
 def test_a_recorded_walk(walk: dict[str, Any]) -> None:
     steps = [record["step"] for record in walk["steps"]]
     answers = walked(SimulatedConnectors.of(tree_of("trees/precas"), (7, 2)), steps)
     assert len(answers) == len(steps)
     for record, answer in zip(walk["steps"], answers, strict=True):
-        assert answer.agrees(WalkAnswer.from_json(record)), (record, answer)
+        assert answer.agrees(recorded_answer(record)), (record, answer)
 
 
 def test_the_walks_made_by_hand_are_recorded() -> None:

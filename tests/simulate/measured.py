@@ -132,7 +132,10 @@ def text(table: Iterable[Entry]) -> str:
     head, _, _ = TABLE.read_text(encoding="utf-8").partition("MEASURED: dict")
     lines = ["MEASURED: dict[str, Measured] = {"]
     for name, having, lacking in table:
-        lines += [f"    {json.dumps(name)}: Measured(", *_filled(having), *_filled(lacking), "    ),"]
+        if having or lacking:
+            lines += [f"    {json.dumps(name)}: Measured(", *_filled(having), *_filled(lacking), "    ),"]
+        else:
+            lines.append(f"    {json.dumps(name)}: READ,")
     return head + "\n".join([*lines, "}"]) + "\n"
 
 

@@ -22,7 +22,7 @@ _EXIT_CODES = (
 
 def commands() -> dict[str, click.Command]:
     """Return the commands by name, in their order; those of a group, as `fleet check`, behind it."""
-    program = click.Context(app, info_name="drmemctl")
+    program = click.Context(app, info_name="drmemctl", **app.context_settings)
     return {
         context.command_path.removeprefix("drmemctl "): context.command for context in command_contexts(program)
     }

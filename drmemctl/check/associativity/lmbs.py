@@ -23,7 +23,6 @@ _SHOWN = 3
 @rule(
     "DRM030",
     Severity.ERROR,
-    "associativity",
     "assigned LMB whose node cannot be found",
     needs=("lmbs",),
     references=(

@@ -38,7 +38,6 @@ def _violation(message: str, offset: int) -> Violation:
 @rule(
     "DRM031",
     Severity.ERROR,
-    "associativity",
     "lookup arrays shorter than their counts",
     references=(
         "Linux arch/powerpc/mm/numa.c of_get_assoc_arrays; pseries/hotplug-memory.c find_aa_index",
@@ -84,7 +83,6 @@ def short_lookup_arrays(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM032",
     Severity.INFO,
-    "associativity",
     "lookup arrays longer than their counts",
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c find_aa_index: appends behind the counted lists",
@@ -135,7 +133,6 @@ def _repeats(subject: Subject) -> dict[int, int]:
 @rule(
     "DRM037",
     Severity.INFO,
-    "associativity",
     "lookup array that repeats an earlier one",
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c find_aa_index: takes the first list that is equal",
@@ -169,7 +166,6 @@ def repeated_lists(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM038",
     Severity.INFO,
-    "associativity",
     "superfluous lookup array that no LMB uses",
     needs=("lmbs",),
     references=(
@@ -217,7 +213,6 @@ def unused_lists(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM039",
     Severity.WARNING,
-    "associativity",
     "lookup array for a node that is not possible",
     references=(
         "Linux arch/powerpc/mm/numa.c find_possible_nodes, of_drconf_to_nid_single; dbce45628085 (5.9)",
@@ -268,7 +263,6 @@ def _offset(subject: Subject, index: int) -> int:
 @rule(
     "DRM036",
     Severity.WARNING,
-    "associativity",
     "associativity list of another length than the lookup arrays",
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c find_aa_index: compares N words",

@@ -29,7 +29,6 @@ from drmemctl.wording import count_of
 @rule(
     "DRM033",
     Severity.ERROR,
-    "associativity",
     "associativity list without a node at the primary reference point",
     needs=("after-cas",),
     references=(
@@ -98,7 +97,6 @@ def _why_no_node(own_list: OwnList, index: int) -> str | None:
 @rule(
     "DRM034",
     Severity.ERROR,
-    "associativity",
     "no primary reference point: Linux runs without NUMA",
     needs=("after-cas",),
     references=(
@@ -149,7 +147,6 @@ def _missing_point(subject: Subject, numa: LocatedNode) -> str:
 @rule(
     "DRM035",
     Severity.WARNING,
-    "associativity",
     "reference point that gives no distance",
     needs=("after-cas",),
     references=(

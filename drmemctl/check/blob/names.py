@@ -20,7 +20,6 @@ _PROPERTY_NAME = re.compile(r"[0-9A-Za-z,._+?#*@~-]+\Z", re.ASCII)
 @rule(
     "DRM005",
     Severity.WARNING,
-    "blob",
     "invalid or contradictory phandle",
     counted="nodes",
     references=(
@@ -62,7 +61,6 @@ def contradicting_phandles(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM006",
     Severity.WARNING,
-    "blob",
     "phandle used by two nodes",
     counted="nodes",
     references=(
@@ -96,7 +94,6 @@ def duplicate_phandles(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM007",
     Severity.WARNING,
-    "blob",
     "DRC index of an LMB that is also a phandle",
     counted="nodes",
     needs=("lmbs",),
@@ -134,7 +131,6 @@ def drc_index_is_phandle(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM009",
     Severity.INFO,
-    "blob",
     "unusual characters in a name",
     counted="names",
     references=("Devicetree Specification v0.4, 2.2.1 and 2.2.4: characters of names",),

@@ -24,7 +24,6 @@ _QEMU_LIMIT = 2 << 20
 @rule(
     "DRM001",
     Severity.WARNING,
-    "blob",
     "two nodes or properties of the same name",
     counted="places",
     references=(
@@ -55,7 +54,6 @@ def duplicate_names(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM002",
     Severity.WARNING,
-    "blob",
     "property after a subnode",
     counted="places",
     references=(
@@ -86,7 +84,6 @@ def property_behind_node(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM003",
     Severity.INFO,
-    "blob",
     "bytes after the end of the tree",
     counted="places",
     references=("Devicetree Specification v0.4, 5.2: totalsize",),
@@ -112,7 +109,6 @@ def bytes_behind(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM004",
     Severity.INFO,
-    "blob",
     "incomplete input",
     references=("powerpc-utils lsprop.c: values are cut at 128 bytes without -m",),
 )
@@ -158,7 +154,6 @@ def _remarks(subject: Subject, codes: tuple[str, ...], consequence: str) -> Iter
 @rule(
     "DRM008",
     Severity.WARNING,
-    "blob",
     "tree too large for QEMU to rebuild",
     references=(
         "QEMU include/hw/ppc/spapr.h FDT_MAX_SIZE: 2 MiB (b7573092ab, 6.1)",

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain, pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from drmemctl.check.finding import Severity, Violation
@@ -18,7 +19,7 @@ from drmemctl.kernel.sections import SECTION, SUBSECTION
 from drmemctl.model.boot_memory import BootMemory
 
 if TYPE_CHECKING:
-    from drmemctl.kernel.block_map import BlockSpan, Owner
+    from drmemctl.kernel.block_map import BlockSpan
 
 
 @per_subject
@@ -36,18 +37,18 @@ def shared_blocks(subject: Subject) -> tuple[BlockSpan, ...]:
     owners = [owner for owner in owners_of(memory, subject.table) if owner.state == "assigned"]
     size = subject.table.lmb_size or 1
     spans = BlockMap(owners, size, size, Blocks()).spans()
-    return tuple(span for span in spans if span.shared and not _overlap(span.owners))
-
-
-def _overlap(owners: Sequence[Owner]) -> bool:
-    ordered = sorted(owners, key=lambda owner: owner.base)
-    return any(after.base < before.end for before, after in pairwise(ordered))
+    by_base = attrgetter("base")
+    return tuple(
+        span
+        for span in spans
+        if span.shared
+        and all(before.end <= after.base for before, after in pairwise(sorted(span.owners, key=by_base)))
+    )
 
 
 @rule(
     "DRM100",
     Severity.ERROR,
-    "blocks",
     "memory block on several nodes",
     counted="blocks",
     needs=("block-size",),
@@ -99,7 +100,6 @@ def _shared(subject: Subject, block: BlockSpan, consequence: str) -> Violation:
 @rule(
     "DRM101",
     Severity.WARNING,
-    "blocks",
     "memory block shared by a memory node and LMBs",
     counted="blocks",
     needs=("block-size",),
@@ -131,7 +131,6 @@ def block_of_node_and_lmb(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM102",
     Severity.INFO,
-    "blocks",
     "memory that ends inside a section",
     counted="ends of memory",
     references=(

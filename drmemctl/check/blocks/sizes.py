@@ -17,7 +17,6 @@ from drmemctl.wording import size_text
 @rule(
     "DRM103",
     Severity.INFO,
-    "blocks",
     "persistent memory that is not a multiple of the block size",
     counted="regions",
     needs=("block-size",),
@@ -59,7 +58,6 @@ def uneven_persistent_memory(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM104",
     Severity.INFO,
-    "blocks",
     "memory block size that changes with Linux 6.6",
     references=(
         "Linux 4d15721177d5 (6.6): probe_memory_block_size",

@@ -59,7 +59,6 @@ def counted_lmbs(records: Iterable[UsableRecord], runs: Iterable[Run], size: int
 @rule(
     "DRM064",
     Severity.ERROR,
-    "boot",
     "usable memory that Linux assigns to other LMBs",
     needs=("block-size",),
     references=(

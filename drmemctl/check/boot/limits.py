@@ -16,7 +16,7 @@ from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_lrdr_capacity
 from drmemctl.kernel.cmdline import command_line, memory_size
-from drmemctl.kernel.physical import max_physical
+from drmemctl.kernel.sections import max_physical
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.run import Run, is_assigned
@@ -25,7 +25,6 @@ from drmemctl.model.run import Run, is_assigned
 @rule(
     "DRM065",
     Severity.WARNING,
-    "boot",
     "assigned LMB above the mem= limit",
     needs=("block-size",),
     references=(
@@ -106,7 +105,6 @@ def memory_end(subject: Subject) -> int | None:
 @rule(
     "DRM066",
     Severity.INFO,
-    "boot",
     "hot-removable LMB below boot memory",
     needs=("block-size",),
     references=(
@@ -146,7 +144,6 @@ def removable_below_boot_memory(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM067",
     Severity.WARNING,
-    "boot",
     "ibm,lrdr-capacity that contradicts the LMBs",
     needs=("block-size",),
     references=(
@@ -187,7 +184,6 @@ def contradicting_capacity(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM068",
     Severity.INFO,
-    "boot",
     "ibm,lrdr-capacity without a highest address",
     references=("QEMU c0ce7b4acb (8.1): ram size where there is no maxmem",),
 )

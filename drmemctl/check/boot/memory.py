@@ -14,7 +14,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.formats.memory_reg import REG
-from drmemctl.kernel.physical import max_physical
+from drmemctl.kernel.sections import max_physical
 from drmemctl.model.boot_memory import MemoryNode
 from drmemctl.model.intervals import shared
 from drmemctl.model.platform import shows_absence
@@ -28,7 +28,6 @@ _QEMU_OFFSET = 1 << 59
 @rule(
     "DRM060",
     Severity.ERROR,
-    "boot",
     "assigned LMB inside a memory node",
     needs=("block-size",),
     references=(
@@ -64,7 +63,6 @@ def assigned_in_memory_node(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM061",
     Severity.WARNING,
-    "boot",
     "free LMB inside a memory node",
     needs=("block-size",),
     references=("Linux mm/memory_hotplug.c register_memory_resource: EEXIST",),
@@ -111,7 +109,6 @@ def _in_memory_nodes(subject: Subject, wanted: Callable[[int], bool]) -> Affecte
 @rule(
     "DRM062",
     Severity.ERROR,
-    "boot",
     "overlapping memory nodes",
     counted="overlaps",
     references=("Linux arch/powerpc/mm/numa.c parse_numa_properties; mm/memblock.c memblock_set_node",),
@@ -141,7 +138,6 @@ def overlapping_memory_nodes(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM063",
     Severity.ERROR,
-    "boot",
     "memory node that Linux cannot use",
     references=(
         "Linux drivers/of/fdt.c early_init_dt_scan_memory",
@@ -193,7 +189,6 @@ def _judge_node(subject: Subject, node: MemoryNode) -> Iterator[Violation]:
 @rule(
     "DRM069",
     Severity.INFO,
-    "boot",
     "memory node that is not a multiple of the block size",
     counted="ranges",
     needs=("block-size",),

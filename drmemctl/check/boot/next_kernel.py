@@ -33,7 +33,6 @@ def is_lost(flags: int, sense: int) -> bool:
 @rule(
     "DRM160",
     Severity.ERROR,
-    "boot",
     "the next kernel takes an LMB that is not the partition's",
     needs=("next-kernel", "senses", "lmbs"),
     references=_FILE_ROUTE,
@@ -67,7 +66,6 @@ def foreign_memory(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM161",
     Severity.ERROR,
-    "boot",
     "the next kernel loses an LMB of the partition",
     needs=("next-kernel", "senses", "lmbs"),
     references=_FILE_ROUTE,

@@ -18,7 +18,6 @@ from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
 @rule(
     "DRM051",
     Severity.WARNING,
-    "connectors",
     "duplicate DRC index in ibm,drc-indexes",
     counted="nodes",
     references=("LoPAR 2.9, Properties for Dynamic Reconfiguration: ibm,drc-indexes; DRC indexes are unique",),
@@ -53,7 +52,6 @@ def repeated_indexes(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM052",
     Severity.WARNING,
-    "connectors",
     "connector properties with inconsistent counts",
     counted="faults",
     references=(

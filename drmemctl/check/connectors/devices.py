@@ -26,7 +26,6 @@ _REQUIRED = {
 @rule(
     "DRM057",
     Severity.WARNING,
-    "connectors",
     "device whose connector is not listed by its parent",
     counted="devices",
     references=(
@@ -69,7 +68,6 @@ def unlisted_devices(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM058",
     Severity.ERROR,
-    "connectors",
     "persistent memory that Linux cannot use",
     counted="regions",
     references=(

@@ -21,7 +21,6 @@ _INDEXES = 1 << 32
 @rule(
     "DRM055",
     Severity.WARNING,
-    "connectors",
     "ibm,drc-info beside the drc arrays, or not agreed on",
     references=(
         "LoPAR 2.9, ibm,drc-info: replaces the four properties where option vector 5 byte 22 bit 1 is agreed on",
@@ -71,7 +70,6 @@ def two_forms(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM056",
     Severity.WARNING,
-    "connectors",
     "overlapping or endless ibm,drc-info sequences",
     counted="sequences",
     references=(

@@ -79,7 +79,6 @@ def _add_parts(
 @rule(
     "DRM050",
     Severity.WARNING,
-    "connectors",
     "LMB whose connector is not listed by the root",
     needs=("lmbs",),
     references=(
@@ -125,7 +124,6 @@ def unlisted_lmbs(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM053",
     Severity.WARNING,
-    "connectors",
     "LMB whose connector is of another type",
     needs=("lmbs",),
     references=(
@@ -174,7 +172,6 @@ def lmbs_of_other_type(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM054",
     Severity.INFO,
-    "connectors",
     "unexpected name of an LMB connector",
     references=(
         "LoPAR 2.9, ibm,drc-names: LMB and a decimal number without leading zeros",
@@ -265,7 +262,6 @@ def _shift(index: int, name: bytes) -> int | None:
 @rule(
     "DRM059",
     Severity.INFO,
-    "connectors",
     "LMB whose DRC index does not follow from its address",
     needs=("lmb-size",),
     references=(

@@ -27,7 +27,6 @@ _DEFINED = sum(FLAG_NAMES)
 @rule(
     "DRM021",
     Severity.ERROR,
-    "drmem",
     "flag reserved for the kernel (bit 31)",
     needs=("lmbs",),
     references=("Linux arch/powerpc/include/asm/drmem.h DRMEM_LMB_RESERVED, drmem_lmb_flags",),
@@ -61,7 +60,6 @@ def kernel_flag(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM022",
     Severity.ERROR,
-    "drmem",
     "LMB that is both reserved and assigned",
     needs=("lmbs",),
     references=(
@@ -96,7 +94,6 @@ def reserved_and_assigned(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM024",
     Severity.WARNING,
-    "drmem",
     "reserved or invalid LMB that a request may still choose",
     needs=("lmbs",),
     references=(
@@ -141,7 +138,6 @@ _HALF = {
 @rule(
     "DRM028",
     Severity.WARNING,
-    "drmem",
     "free LMB without a valid aa_index",
     needs=("lmbs",),
     references=(
@@ -177,7 +173,6 @@ def free_without_node(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM026",
     Severity.INFO,
-    "drmem",
     "undefined flag",
     needs=("lmbs",),
     references=(
@@ -218,7 +213,6 @@ def undefined_flags(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM027",
     Severity.INFO,
-    "drmem",
     "free LMB with an aa_index",
     needs=("lmbs",),
     references=("LoPAR 2.9, ibm,dynamic-memory: 0xffffffff for unassigned LMBs",),

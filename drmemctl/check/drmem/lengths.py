@@ -17,7 +17,6 @@ from drmemctl.model.drmem import LmbTable
 @rule(
     "DRM014",
     Severity.ERROR,
-    "drmem",
     "LMB property shorter than its count",
     needs=("lmbs",),
     references=("Linux arch/powerpc/mm/drmem.c __walk_drmem_v1_lmbs, __walk_drmem_v2_lmbs, init_drmem_v1_lmbs",),
@@ -48,7 +47,6 @@ def short_property(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM023",
     Severity.WARNING,
-    "drmem",
     "both ibm,dynamic-memory and ibm,dynamic-memory-v2",
     needs=("lmbs",),
     references=(
@@ -91,7 +89,6 @@ def both_properties(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM029",
     Severity.INFO,
-    "drmem",
     "unused bytes",
     needs=("drmem",),
     references=("Linux arch/powerpc/mm/drmem.c drmem_update_dt_v1: the old length is kept",),

@@ -69,7 +69,6 @@ def merges(subject: Subject, table: LmbTable) -> Iterator[Merged]:
 @rule(
     "DRM015",
     Severity.ERROR,
-    "drmem",
     "non-contiguous sets that Linux merges",
     counted="such sets",
     needs=("block-size",),
@@ -123,7 +122,6 @@ def merge_violation(subject: Subject, merged: Merged) -> Violation:
 @rule(
     "DRM016",
     Severity.WARNING,
-    "drmem",
     "non-contiguous sets that Linux merges once in the same state",
     needs=("block-size",),
     kernels=WITH_ARRAY,

@@ -14,7 +14,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import drc_indexes, spans_of_addresses
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, RESERVED
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
-from drmemctl.kernel.physical import max_physical
+from drmemctl.kernel.sections import max_physical
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
@@ -24,7 +24,6 @@ _LARGEST_COUNT = (1 << 31) - 1
 @rule(
     "DRM017",
     Severity.ERROR,
-    "drmem",
     "LMBs beyond what Linux can count or address",
     needs=("block-size",),
     references=(
@@ -86,7 +85,6 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM018",
     Severity.ERROR,
-    "drmem",
     "LMB address not aligned to the LMB size",
     needs=("block-size",),
     references=(
@@ -122,7 +120,6 @@ def misaligned_lmbs(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM019",
     Severity.ERROR,
-    "drmem",
     "overlapping LMBs",
     counted="overlaps",
     needs=("block-size",),
@@ -164,7 +161,6 @@ def overlapping_lmbs(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM020",
     Severity.ERROR,
-    "drmem",
     "DRC index used by two LMBs",
     counted="pairs of runs",
     needs=("lmbs",),
@@ -212,7 +208,6 @@ def duplicate_drc_indexes(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM025",
     Severity.WARNING,
-    "drmem",
     "last LMB is not the highest",
     needs=("block-size",),
     references=("Linux arch/powerpc/include/asm/drmem.h drmem_lmb_memory_max; mm/numa.c memory_hotplug_max",),

@@ -23,7 +23,6 @@ _FOUR_GIB = 1 << 32
 @rule(
     "DRM010",
     Severity.ERROR,
-    "drmem",
     "dynamic memory that Linux cannot use",
     needs=("drmem",),
     references=(
@@ -71,7 +70,6 @@ def unusable_node(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM011",
     Severity.ERROR,
-    "drmem",
     "memory block size that Linux refuses",
     references=(
         "Linux drivers/base/memory.c memory_dev_init: panic since 5.4",
@@ -116,7 +114,6 @@ def _why_not(size: int) -> str:
 @rule(
     "DRM012",
     Severity.WARNING,
-    "drmem",
     "LMB size that older kernels cut to 32 bits",
     needs=("lmb-size",),
     kernels=WITH_NARROW_LMB_SIZE,
@@ -152,7 +149,6 @@ def oversized_lmb(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM013",
     Severity.ERROR,
-    "drmem",
     "root #address-cells or #size-cells other than 2",
     needs=("lmbs",),
     references=(

@@ -23,7 +23,6 @@ from drmemctl.model.run import Run
 @rule(
     "DRM141",
     Severity.WARNING,
-    "dump",
     "request that was under way",
     needs=("dump", "array", "lmbs"),
     kernels=WITH_ARRAY,
@@ -67,7 +66,6 @@ def request_under_way(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM143",
     Severity.WARNING,
-    "dump",
     "array that no request can have made of the LMBs of boot",
     needs=("dump", "array", "lmbs"),
     kernels=WITH_ARRAY,

@@ -18,7 +18,7 @@ from drmemctl.formats.dynamic_memory import aa_text
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.kernel.choice import kernel_for
-from drmemctl.kernel.writers import FLUSH, WrittenValue, lmb_writers, past_lmb_moments
+from drmemctl.kernel.writers import FLUSH, lmb_writers, past_lmb_moments
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.dumped import array_in
 from drmemctl.model.run import Run, state_of
@@ -34,7 +34,6 @@ _READ_AT_BOOT = frozenset(
 @rule(
     "DRM140",
     Severity.ERROR,
-    "dump",
     "update of the LMBs that the kernel wrote over",
     needs=("dump", "lmbs"),
     kernels=WITH_ARRAY,
@@ -64,30 +63,21 @@ def written_over(subject: Subject) -> Iterator[Violation]:
         drmemctl history shows the values and when each was written. Reboot from firmware's tree; kexec keeps what
         is wrong. On 5.14 and earlier reboot after a migration, before the first request.
     """
-    name = subject.entries.property
+    tree, table, name = subject.tree, subject.table, subject.entries.property
+    profile = subject.running.profile or kernel_for(tree).profile
     reasons = LmbsByReason[str](subject)
-    for written in _written(subject, name):
-        delivered = LmbTable.of((update for update, _ in written.undone), subject.table.lmb_size)
-        flushed = LmbTable.of((run for _, run in written.undone), subject.table.lmb_size)
-        for update, run in in_both_by_drc_index(delivered, _unchanged(flushed, subject.table)):
+    for written in lmb_writers(name, past_lmb_moments(tree, name), profile, array_in(tree)) or ():
+        if written.writer != FLUSH:
+            continue
+        delivered = LmbTable.of((update for update, _ in written.undone), table.lmb_size)
+        flushed = LmbTable.of((run for _, run in written.undone), table.lmb_size)
+        pairs = in_both_by_drc_index(flushed, table)
+        still_so = LmbTable.of((run for run, current in pairs if run == current), table.lmb_size)
+        for update, run in in_both_by_drc_index(delivered, still_so):
             reasons.add(_change(update, run), run)
     yield from reasons.violations(
         lambda reason, lmbs: f"{lmbs.have} {reason} by an update, which the kernel wrote over, first {lmbs.first}"
     )
-
-
-def _written(subject: Subject, name: str) -> Iterator[WrittenValue]:
-    """Yield the flushes, the newest first, as far as the values can be looked at."""
-    tree = subject.tree
-    profile = subject.running.profile or kernel_for(tree).profile
-    written = lmb_writers(name, past_lmb_moments(tree, name), profile, array_in(tree))
-    yield from (value for value in written or () if value.writer == FLUSH)
-
-
-def _unchanged(table: LmbTable, present: LmbTable) -> LmbTable:
-    """Return the LMBs of a table that are the same in the present one."""
-    pairs = in_both_by_drc_index(table, present)
-    return LmbTable.of((run for run, current in pairs if run == current), table.lmb_size)
 
 
 def _change(update: Run, run: Run) -> str:
@@ -102,7 +92,6 @@ def _change(update: Run, run: Run) -> str:
 @rule(
     "DRM142",
     Severity.WARNING,
-    "dump",
     "property that Linux reads at boot alone, and that has changed since",
     needs=("dump",),
     counted="such properties",

@@ -14,7 +14,6 @@ from drmemctl.check.subject import Subject
 @rule(
     "DRM090",
     Severity.ERROR,
-    "kernel",
     "kernel oops",
     needs=("faults",),
     references=(
@@ -47,7 +46,6 @@ def oopses(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM091",
     Severity.ERROR,
-    "kernel",
     "kernel panic at boot",
     needs=("faults",),
     references=("Linux drivers/base/memory.c memory_dev_init (5.4): Memory block size not suitable",),
@@ -73,7 +71,6 @@ def panics(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM092",
     Severity.ERROR,
-    "kernel",
     "kernel reads past the end",
     needs=("faults",),
     references=(
@@ -103,7 +100,6 @@ def over_reads(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM093",
     Severity.ERROR,
-    "kernel",
     "kernel writes past the end",
     needs=("faults",),
     references=("Linux arch/powerpc/mm/drmem.c drmem_update_dt_v1: old length, new count",),
@@ -132,7 +128,6 @@ def heap_overruns(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM094",
     Severity.ERROR,
-    "kernel",
     "kernel does not return",
     needs=("faults",),
     references=("Linux arch/powerpc/mm/drmem.c drmem_update_lmbs, walk_drmem_v2_lmbs (5.15): seen on 6.1",),
@@ -160,7 +155,6 @@ def endless_walks(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM095",
     Severity.ERROR,
-    "kernel",
     "update list that the kernel reads one word off",
     needs=("faults",),
     references=(
@@ -191,7 +185,6 @@ def desynchronised(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM096",
     Severity.WARNING,
-    "kernel",
     "update that LoPAR does not allow in a migration",
     needs=("faults",),
     references=("LoPAR 2.9, ibm,update-nodes and ibm,update-properties: nodes and properties by scope",),
@@ -220,7 +213,6 @@ def not_allowed(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM097",
     Severity.WARNING,
-    "kernel",
     "recorded answers that do not match the calls",
     needs=("faults",),
     references=("LoPAR 2.9, ibm,update-properties: called until its status is not 1",),

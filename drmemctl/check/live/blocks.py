@@ -16,7 +16,6 @@ from drmemctl.check.tables import Nodes
 @rule(
     "DRM120",
     Severity.ERROR,
-    "live",
     "assigned LMB without a memory block, or memory block at a free LMB",
     needs=("live", "block-size"),
     references=(
@@ -49,7 +48,6 @@ def live_blocks(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM121",
     Severity.ERROR,
-    "live",
     "memory block on a different node than its LMB's aa_index",
     needs=("live", "block-size"),
     references=(
@@ -103,7 +101,6 @@ def score(misplaced: int, owned: int) -> int:
 @rule(
     "DRM122",
     Severity.ERROR,
-    "live",
     "block_size_bytes other than the LMB size",
     needs=("live", "block-size"),
     references=(

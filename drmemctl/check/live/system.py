@@ -33,7 +33,6 @@ def system_of(subject: Subject) -> LiveSystem:
 @rule(
     "DRM123",
     Severity.WARNING,
-    "live",
     "hot-removable memory outside the movable zone",
     needs=("live", "block-size"),
     references=(
@@ -79,7 +78,6 @@ def unmovable_zones(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM124",
     Severity.WARNING,
-    "live",
     "distance in sysfs other than the tree's",
     counted="distances",
     needs=("live",),
@@ -124,7 +122,6 @@ def live_distances(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM125",
     Severity.WARNING,
-    "live",
     "memory block and /proc/iomem disagree",
     counted="ranges",
     needs=("live",),
@@ -175,7 +172,6 @@ def _block_spans(system: LiveSystem) -> Intervals:
 @rule(
     "DRM126",
     Severity.INFO,
-    "live",
     "section with both system and persistent memory",
     counted="sections",
     needs=("live",),

@@ -31,7 +31,6 @@ _LOPAR_BYTE = 3
 @rule(
     "DRM075",
     Severity.WARNING,
-    "migration",
     "memory on a different node than before",
     needs=("before", "lmbs"),
     references=(
@@ -99,7 +98,6 @@ def _moved_nodes(before: Subject, after: Subject) -> Iterator[Violation]:
 @rule(
     "DRM076",
     Severity.WARNING,
-    "migration",
     "aa_index that kernels before 5.15 write back",
     needs=("before", "lmbs"),
     kernels=WITH_STALE_ARRAY,
@@ -148,7 +146,6 @@ def pending_write_back(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM077",
     Severity.WARNING,
-    "migration",
     "changed affinity that Linux reads only at boot",
     needs=("before",),
     references=(

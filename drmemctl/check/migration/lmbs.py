@@ -39,7 +39,6 @@ def _changed(subject: Subject, differs: Callable[[Run, Run], int]) -> AffectedLm
 @rule(
     "DRM070",
     Severity.ERROR,
-    "migration",
     "LMB size changed",
     needs=("before", "lmbs"),
     references=(_LOPAR, "Linux arch/powerpc/mm/drmem.c init_drmem_lmb_size: never read again"),
@@ -70,7 +69,6 @@ def changed_lmb_size(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM071",
     Severity.ERROR,
-    "migration",
     "LMBs that disappeared, appeared or moved",
     needs=("before", "lmbs"),
     references=(_LOPAR, "Linux arch/powerpc/mm/drmem.c drmem_update_lmbs: aa_index only"),
@@ -109,7 +107,6 @@ def changed_lmbs(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM072",
     Severity.ERROR,
-    "migration",
     "LMB state changed",
     needs=("before", "lmbs"),
     references=(
@@ -147,7 +144,6 @@ def changed_state(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM073",
     Severity.ERROR,
-    "migration",
     "ibm,dynamic-memory too short for the kernel's array",
     needs=("lmbs",),
     references=(
@@ -202,7 +198,6 @@ def _array_size(subject: Subject) -> int | None:
 @rule(
     "DRM074",
     Severity.WARNING,
-    "migration",
     "switch between v1 and v2",
     needs=("before", "lmbs"),
     references=(
@@ -238,7 +233,6 @@ def changed_format(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM079",
     Severity.WARNING,
-    "migration",
     "changed flags or order that Linux ignores",
     needs=("before", "lmbs"),
     references=(_LOPAR, "Linux d144f4d5a8a8 (5.15): drmem_update_lmbs takes the aa_index by DRC index"),

@@ -16,7 +16,6 @@ from drmemctl.wording import size_text
 @rule(
     "DRM078",
     Severity.ERROR,
-    "migration",
     "boot memory changed",
     counted="memory nodes",
     needs=("before",),

@@ -17,7 +17,6 @@ from drmemctl.model.associativity import MAX_NODES, RTAS
 @rule(
     "DRM040",
     Severity.ERROR,
-    "numa",
     "number of nodes that Linux cannot count",
     needs=("after-cas",),
     kernels=WITH_CURRENT_DOMAINS,
@@ -66,7 +65,6 @@ def uncountable_nodes(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM041",
     Severity.WARNING,
-    "numa",
     "current and maximum domains that disagree",
     references=(
         "LoPAR 2.9, Maximum and Current Associativity Domains",

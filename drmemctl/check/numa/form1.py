@@ -22,7 +22,6 @@ _FARTHEST = 160
 @rule(
     "DRM049",
     Severity.INFO,
-    "numa",
     "nodes as far apart as form 1 can say",
     needs=("after-cas",),
     references=(
@@ -70,7 +69,6 @@ def farthest_nodes(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM130",
     Severity.INFO,
-    "numa",
     "repeated reference point",
     needs=("after-cas",),
     references=(

@@ -71,7 +71,6 @@ def form2_tables(subject: Subject) -> Form2Tables | None:
 @rule(
     "DRM042",
     Severity.ERROR,
-    "numa",
     "form 2 without its tables",
     needs=("after-cas",),
     kernels=WITH_FORM2,
@@ -108,7 +107,6 @@ def missing_tables(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM043",
     Severity.ERROR,
-    "numa",
     "form 2 tables with inconsistent counts",
     kernels=WITH_FORM2,
     references=(
@@ -164,7 +162,6 @@ def misfitting_tables(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM044",
     Severity.ERROR,
-    "numa",
     "form 2 node id too large for Linux",
     counted="ids",
     kernels=WITH_FORM2,
@@ -200,7 +197,6 @@ def oversized_ids(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM046",
     Severity.WARNING,
-    "numa",
     "node without distances in form 2",
     kernels=WITH_FORM2,
     references=(
@@ -242,7 +238,6 @@ def unlisted_nodes(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM045",
     Severity.WARNING,
-    "numa",
     "invalid form 2 distance",
     kernels=WITH_FORM2,
     references=(

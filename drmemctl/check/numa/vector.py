@@ -33,7 +33,6 @@ def _vector(subject: Subject) -> ArchitectureVec5 | None:
 @rule(
     "DRM047",
     Severity.WARNING,
-    "numa",
     "content that was not agreed on in option vector 5",
     needs=("after-cas",),
     references=(
@@ -112,7 +111,6 @@ def _numbers_of_nodes(subject: Subject) -> tuple[int, int]:
 @rule(
     "DRM048",
     Severity.WARNING,
-    "numa",
     "option vector 5 with a wrong length byte",
     references=(
         "LoPAR 2.9, ibm,architecture-vec-5: a length byte, then the option bytes",

@@ -29,7 +29,6 @@ def array_of(subject: Subject) -> LmbTable | None:
 @rule(
     "DRM080",
     Severity.ERROR,
-    "state",
     "tree and kernel array disagree about memory",
     needs=("array",),
     kernels=WITH_ARRAY,
@@ -97,7 +96,6 @@ def _difference(live: Run | None, shown: Run | None) -> str:
 @rule(
     "DRM081",
     Severity.WARNING,
-    "state",
     "tree that the next flush overwrites",
     needs=("array", "lmbs"),
     kernels=WITH_ARRAY,
@@ -142,7 +140,6 @@ def pending_flush(subject: Subject) -> Iterator[Violation]:
 @rule(
     "DRM082",
     Severity.ERROR,
-    "state",
     "array that Linux writes back as other LMBs",
     counted="such sets",
     needs=("array", "block-size"),

@@ -13,7 +13,6 @@ from drmemctl.check.tables import block_ranges
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.kernel.affinity import affinity_rules
 from drmemctl.kernel.distances import boot_distances
-from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.distances import Form1
 from drmemctl.wording import count_of
@@ -24,7 +23,6 @@ _LISTED_PAIRS = 3
 @rule(
     "DRM150",
     Severity.WARNING,
-    "state",
     "distances of nodes that the tree no longer gives",
     needs=("distances", "blocks"),
     references=(
@@ -54,11 +52,15 @@ def stale_distances(subject: Subject) -> Iterator[Violation]:
     table, profile = subject.running.distances, subject.running.profile
     if table is None or profile is None:
         return
-    booted = _at_boot(subject, profile)
-    if booted is None or booted.points != table.points:
+    associativity = Associativity.as_booted(subject.tree, affinity_rules(profile))
+    drmem = subject.drmem if subject.has_lmbs else None
+    booted = boot_distances(subject.tree, profile, associativity, drmem)
+    if not isinstance(booted, Form1) or booted.points != table.points:
         return  # a boot from this tree would take another form, or other reference points: nothing to compare
+    online = {blocks.node for blocks in block_ranges(subject) if blocks.node is not None}
+    online |= {cpu.node for cpu in subject.running.cpus or ()}
     # A node that nothing of the tree is on would not be there.
-    nodes = _online(subject) & {0, *booted.rows}
+    nodes = online & {0, *booted.rows}
     changed = {node for node in nodes if table.row(node) != booted.row(node)}
     pairs = [
         f"{first} and {second} at {table.distance(first, second)}, {booted.distance(first, second)} by the tree"
@@ -70,17 +72,3 @@ def stale_distances(subject: Subject) -> Iterator[Violation]:
         number = count_of(len(pairs), "pair of nodes", "pairs of nodes")
         message = f"Linux has {number} at distances of old: {'; '.join(pairs[:_LISTED_PAIRS])}{more}"
         yield Violation(message, NODE, LOOKUP_ARRAYS)
-
-
-def _at_boot(subject: Subject, profile: Profile) -> Form1 | None:
-    """Return the table of a kernel that boots on the tree; None where that is not in form 1."""
-    associativity = Associativity.as_booted(subject.tree, affinity_rules(profile))
-    drmem = subject.drmem if subject.has_lmbs else None
-    table = boot_distances(subject.tree, profile, associativity, drmem)
-    return table if isinstance(table, Form1) else None
-
-
-def _online(subject: Subject) -> set[int]:
-    """Return the nodes with memory or CPUs."""
-    nodes = {blocks.node for blocks in block_ranges(subject) if blocks.node is not None}
-    return nodes | {cpu.node for cpu in subject.running.cpus or ()}

@@ -42,7 +42,6 @@ def live_table(subject: Subject) -> LmbTable:
 @rule(
     "DRM083",
     Severity.ERROR,
-    "state",
     "connector state contradicts its LMB",
     needs=("senses", "lmbs"),
     references=(
@@ -97,7 +96,6 @@ def _contradiction(flags: int, sense: int) -> str:
 @rule(
     "DRM084",
     Severity.ERROR,
-    "state",
     "LMB with a missing, offline or unexpected memory block",
     needs=("blocks", "block-size"),
     references=(
@@ -161,7 +159,6 @@ def _expected_end(subject: Subject) -> int:
 @rule(
     "DRM085",
     Severity.ERROR,
-    "state",
     "memory on a different node than its LMB's aa_index",
     needs=("blocks", "block-size"),
     references=(
@@ -217,7 +214,6 @@ def _first_online_node(subject: Subject) -> int | None:
 @rule(
     "DRM086",
     Severity.ERROR,
-    "state",
     "memory block size other than the LMB size",
     needs=("blocks", "block-size"),
     references=(

@@ -16,7 +16,6 @@ from drmemctl.model.processors import CPUS
 @rule(
     "DRM087",
     Severity.WARNING,
-    "state",
     "CPU on a different node than its ibm,associativity",
     counted="CPUs",
     needs=("cpus",),

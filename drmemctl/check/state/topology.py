@@ -43,7 +43,6 @@ class LostPlacement(NamedTuple):
 @rule(
     "DRM088",
     Severity.ERROR,
-    "state",
     "aa_index that leads elsewhere than where the hypervisor has the LMB",
     needs=("delivered", "lmbs"),
     references=(

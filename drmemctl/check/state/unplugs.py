@@ -14,7 +14,6 @@ from drmemctl.wording import count_of
 @rule(
     "DRM089",
     Severity.ERROR,
-    "state",
     "unplug that QEMU's migration lost",
     counted="such DIMMs",
     needs=("unplugs",),

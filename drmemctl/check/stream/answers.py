@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, wraps
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TypeVar
 
-from drmemctl.check.bounds import first_of
-from drmemctl.check.finding import Violation
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.rtas_input import Answer
@@ -91,19 +89,3 @@ class RtasStream:
         for number, answer in enumerate(self.answers):
             if isinstance(answer.value, kind) and answer.is_taken:
                 yield number, answer, answer.value
-
-
-StreamJudge = Callable[[RtasStream], Iterator[Violation]]
-
-
-def bounded(judge: StreamJudge) -> StreamJudge:
-    """Return a rule's function that lists its first violations only; the last one then counts the others."""
-
-    @wraps(judge)
-    def first_violations(stream: RtasStream) -> Iterator[Violation]:
-        return first_of(
-            judge(stream),
-            lambda number, first: first._replace(message=f"{number:,} more like these from here on"),
-        )
-
-    return first_violations

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import RtasStream, bounded
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.configure_connector import (
     BUSY,
     COMPLETE,
@@ -26,7 +26,6 @@ _GOES_ON = (COMPLETE, NEXT_SIBLING, NEXT_CHILD, NEXT_PROPERTY, PREVIOUS_PARENT, 
 @rule(
     "DRM119",
     Severity.ERROR,
-    "stream",
     "connector that Linux cannot read completely",
     references=(
         "Linux arch/powerpc/platforms/pseries/dlpar.c: dlpar_configure_connector",
@@ -35,7 +34,6 @@ _GOES_ON = (COMPLETE, NEXT_SIBLING, NEXT_CHILD, NEXT_PROPERTY, PREVIOUS_PARENT, 
     ),
     about=RtasStream,
 )
-@bounded
 def unread_connector(stream: RtasStream) -> Iterator[Violation]:
     """Look for names and values that are not inside the work area, and for statuses that end the walk in an error.
 

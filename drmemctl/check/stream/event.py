@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import RtasStream, bounded
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.hotplug_section import (
     ACTIONS,
     BY_COUNT,
@@ -37,7 +37,6 @@ _CONSEQUENCES = {
 @rule(
     "DRM118",
     Severity.ERROR,
-    "stream",
     "event that Linux cannot act on",
     references=(
         "Linux arch/powerpc/kernel/rtas.c: get_pseries_errorlog; platforms/pseries/dlpar.c: handle_dlpar_errorlog",
@@ -45,7 +44,6 @@ _CONSEQUENCES = {
     ),
     about=RtasStream,
 )
-@bounded
 def bad_event(stream: RtasStream) -> Iterator[Violation]:
     """Look for sections that do not fit, requests that cannot be, scopes below 1, and versions that RTAS has not.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import RtasStream, bounded
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.update_nodes import OPCODES, WORK_AREA, UpdateNodes, in_order
 
 _LOPAR = "LoPAR 2.9: ibm,update-nodes RTAS call"
@@ -17,12 +17,10 @@ _LINUX = "Linux arch/powerpc/platforms/pseries/mobility.c: pseries_devicetree_up
 @rule(
     "DRM110",
     Severity.ERROR,
-    "stream",
     "list of nodes without a terminator",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
-@bounded
 def no_end(stream: RtasStream) -> Iterator[Violation]:
     """Look for a list of ibm,update-nodes that no word 0 ends inside its work area, or whose operands are cut.
 
@@ -51,12 +49,10 @@ def no_end(stream: RtasStream) -> Iterator[Violation]:
 @rule(
     "DRM111",
     Severity.WARNING,
-    "stream",
     "operation out of order, without effect or of unknown kind",
     references=(_LOPAR, _LINUX),
     about=RtasStream,
 )
-@bounded
 def odd_operation(stream: RtasStream) -> Iterator[Violation]:
     """Look for operations that are not in LoPAR's order, have an opcode other than 1 to 3, or a count of 0.
 

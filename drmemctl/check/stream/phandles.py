@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import RtasStream, TreeLabels, bounded
+from drmemctl.check.stream.answers import RtasStream, TreeLabels
 from drmemctl.formats.update_nodes import ACTION_MASK, ADD, COUNT_MASK, DELETE, OPCODES, Operation, UpdateNodes
 
 _LINUX = "Linux arch/powerpc/platforms/pseries/mobility.c: pseries_devicetree_update"
@@ -75,7 +75,6 @@ def _named(stream: RtasStream) -> Iterator[NamedNode]:
 @rule(
     "DRM112",
     Severity.ERROR,
-    "stream",
     "addition after which Linux misreads the list",
     references=(
         "Linux 2efd7f6eb9b7 (5.11): the node is looked up before the DRC index is skipped; also in 5.10.y",
@@ -83,7 +82,6 @@ def _named(stream: RtasStream) -> Iterator[NamedNode]:
     ),
     about=RtasStream,
 )
-@bounded
 def lost_place(stream: RtasStream) -> Iterator[Violation]:
     """Look for additions below a node that is not there, and for counts of additions in words instead of pairs.
 
@@ -145,12 +143,10 @@ def _is_sound(nodes: UpdateNodes) -> bool:
 @rule(
     "DRM113",
     Severity.WARNING,
-    "stream",
     "phandle of no node, or DRC index that is also a phandle",
     references=(_LINUX, "LoPAR 2.9: ibm,update-nodes RTAS call, ibm,phandle", "Linux 91713ac37785 (5.9)"),
     about=RtasStream,
 )
-@bounded
 def no_node(stream: RtasStream) -> Iterator[Violation]:
     """Look for deletions and updates of nodes that are not there, and for DRC indexes that are also a phandle.
 

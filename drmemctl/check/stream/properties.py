@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import RtasStream, bounded
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.update_properties import DELETED, NAME_ONLY, Descriptor, UpdateProperties
 
 _LOPAR = "LoPAR 2.9: ibm,update-properties RTAS call"
@@ -29,12 +29,10 @@ def _short(text: str) -> str:
 @rule(
     "DRM114",
     Severity.ERROR,
-    "stream",
     "descriptors that do not match their count or length",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
-@bounded
 def misfit(stream: RtasStream) -> Iterator[Violation]:
     """Look for a count of 0 or one that does not fit, names without an end, and values beyond the work area.
 
@@ -66,12 +64,10 @@ def misfit(stream: RtasStream) -> Iterator[Violation]:
 @rule(
     "DRM115",
     Severity.ERROR,
-    "stream",
     "partial value that is not the last of its work area",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
-@bounded
 def part_not_last(stream: RtasStream) -> Iterator[Violation]:
     """Look for a value that goes on in the next work area while other descriptors follow it in this one.
 
@@ -126,12 +122,10 @@ class PartialValue:
 @rule(
     "DRM116",
     Severity.ERROR,
-    "stream",
     "partial value that is not continued",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
-@bounded
 def broken_value(stream: RtasStream) -> Iterator[Violation]:
     """Look for a value in parts that another name, a removal, an error or the last answer interrupts.
 
@@ -173,12 +167,10 @@ def broken_value(stream: RtasStream) -> Iterator[Violation]:
 @rule(
     "DRM117",
     Severity.WARNING,
-    "stream",
     "descriptor that Linux ignores, or for another node",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
-@bounded
 def passed_over(stream: RtasStream) -> Iterator[Violation]:
     """Look for properties with a name and no value, for empty names, and for a path that is not the node's.
 

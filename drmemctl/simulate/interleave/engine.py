@@ -29,10 +29,8 @@ from drmemctl.simulate.partition import Hypervisor, Partition
 OOPSED = EFAULT
 """The outcome of a thread that the kernel killed: nobody gets an error number."""
 
-
 _STEPS, _PARTITIONS = 100_000, 20_000
 """Results of actions, and partitions, that are remembered: some kilobytes each."""
-
 
 Threads = int
 """A set of threads: a bit for each."""
@@ -208,22 +206,21 @@ class Engine:
 
     def enabled(self, state: SearchState) -> Threads:
         """Return the threads that need not wait."""
-        if state.partition.machine.aborted:
+        partition, enabled = state.partition, 0
+        if partition.machine.aborted:
             return 0
-        enabled = 0
         for number, (code, place) in enumerate(zip(self._code, state.places, strict=True)):
             action = code.places[place].action
-            if action is not None and self._admits(state.partition, number, action):
+            if action is None:
+                continue
+            # User space reloads the crash kernel once a memory block came or went.
+            if partition.uevent if isinstance(action, Reload) else partition.admits(number, action):
                 enabled |= 1 << number
         return enabled
 
     def can_go(self, state: SearchState, thread: int) -> bool:
         """Whether a thread need not wait."""
         return bool(self.enabled(state) >> thread & 1)
-
-    def _admits(self, partition: Partition, thread: int, action: Action) -> bool:
-        # User space reloads the crash kernel once a memory block came or went.
-        return partition.uevent if isinstance(action, Reload) else partition.admits(thread, action)
 
     def step(self, state: SearchState, thread: int) -> SearchState:
         """Return the state after a thread's next action, which must be able to go."""

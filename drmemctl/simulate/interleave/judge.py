@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from drmemctl.check.changes import new_violations
 from drmemctl.check.engine import Judge, all_rules, finding_of
@@ -53,7 +53,11 @@ class EndJudge:
         findings = [
             finding_of(violation, subject) for violation in new_violations(violations, self._before, subject)
         ]
-        findings += self._crash_kernel_findings(partition)
+        if partition.crash_tree is not None:
+            crash = Subject(partition.crash_tree, running=Running(array=partition.kernel.table))
+            for violation in self._judge.ask([all_rules()[_CRASH_RULE]], crash):
+                finding = finding_of(violation, crash)
+                findings.append(finding._replace(message=f"the crash kernel's tree: {finding.message}"))
         hanging = any(out is None and not goes_on for out, goes_on in zip(outcomes, endless, strict=True))
         if hanging and not partition.machine.aborted:
             findings.append(Finding("", Severity.ERROR, _HANG, partition.kernel.dead or _HANG))
@@ -63,14 +67,6 @@ class EndJudge:
 
     def _violations(self, subject: Subject) -> list[Violation]:
         return list(self._judge.ask(all_rules().values(), subject))
-
-    def _crash_kernel_findings(self, partition: Partition) -> Iterator[Finding]:
-        if partition.crash_tree is None:
-            return
-        subject = Subject(partition.crash_tree, running=Running(array=partition.kernel.table))
-        for violation in self._judge.ask([all_rules()[_CRASH_RULE]], subject):
-            finding = finding_of(violation, subject)
-            yield finding._replace(message=f"the crash kernel's tree: {finding.message}")
 
 
 def _subject(partition: Partition) -> Subject:

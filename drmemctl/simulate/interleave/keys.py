@@ -11,7 +11,7 @@ from typing import Any
 
 from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.kernel.state import KernelState
-from drmemctl.model.distances import Form1, Form2
+from drmemctl.model.distances import Form1
 from drmemctl.model.drmem import READ_FROM
 from drmemctl.simulate.partition import Hypervisor, Partition, machine_key
 from drmemctl.simulate.state_changes import changed_properties
@@ -136,9 +136,5 @@ def _dumped(tree: Tree | None) -> Hashable:
 
 def _rest(kernel: KernelState) -> Hashable:
     """Return what can change of a kernel besides its tree, its table and its memory blocks."""
-    return _TELLING(kernel), _rows(kernel.distances)
-
-
-def _rows(table: Form1 | Form2 | None) -> Hashable:
-    """Return what can change of a table of distances."""
-    return frozenset(table.rows.items()) if isinstance(table, Form1) else None
+    distances = kernel.distances
+    return _TELLING(kernel), frozenset(distances.rows.items()) if isinstance(distances, Form1) else None

@@ -9,8 +9,7 @@ from typing import ClassVar, Self
 from drmemctl.formats.block_states import OFFLINE, ONLINE
 from drmemctl.kernel.block_state import write_state
 from drmemctl.kernel.errno import EBUSY, EINVAL, ENOENT, errno_name
-from drmemctl.kernel.job import Job
-from drmemctl.kernel.task import Footprint, StatePart, Task
+from drmemctl.kernel.task import Footprint, StatePart
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.step_words import BLOCK, StepWords
@@ -37,11 +36,7 @@ class BlockState(KernelStep):
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task: the write."""
         del circumstances
-
-        def make(job: Job) -> Task[int]:
-            return (yield from write_state(job, self.block, online=self.online))
-
-        return make
+        return lambda job: write_state(job, self.block, online=self.online)
 
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result; the kernel says nothing of why it failed."""

@@ -133,8 +133,12 @@ class Drmgr(KernelStep):
 
     def _run(self, job: Job, log: _DrmgrLog) -> Task[int]:
         options = self._options
-        refused = _refusal(options)
-        if refused is not None:
+        refused = ""
+        if not options.kind:
+            refused = "A connector type (-c) must be specified"
+        elif options.kind == MEMORY and options.action not in (ADD, REMOVE):
+            refused = "The '-r' or '-a' option must be specified for memory operations"
+        if refused:
             log.output.append((ERROR, refused))
             log.exit_code = _FAILED
             return 0
@@ -184,15 +188,6 @@ def _topology_seen(job: Job) -> Numa:
     for cpu in job.state.cpus:
         cpus[cpu.node] += len(cpu.threads) - len(cpu.offline)
     return numa_topology(job.state.tree, dict(cpus))
-
-
-def _refusal(options: Options) -> str | None:
-    """Return what drmgr says where it does nothing."""
-    if not options.kind:
-        return "A connector type (-c) must be specified"
-    if options.kind == MEMORY and options.action not in (ADD, REMOVE):
-        return "The '-r' or '-a' option must be specified for memory operations"
-    return None
 
 
 def _output_lines(options: Options, log: _DrmgrLog) -> Iterator[str]:

@@ -74,12 +74,10 @@ class _Hotplug(KernelStep):
 
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result of what the hypervisor did, then of what the guest made of it."""
-        machine = partition.machine
         try:
-            changed = replace(partition, machine=self.applied_to(machine))
-        except RefusedError as refused:
-            hypervisor = f"the hypervisor is taken to be {machine.name}"
-            return StepResult(self, partition, partition, ok=False, note=refused.message, hypervisor=hypervisor)
+            changed = replace(partition, machine=self.applied_to(partition.machine))
+        except RefusedError as refusal:
+            return self.refused(partition, refusal)
         if changed.machine.aborted or not self.tell:
             return StepResult(self, partition, changed, ok=not changed.machine.aborted)
         if not changed.machine.events_reach_kernel and not changed.kernel.dead:
@@ -142,13 +140,20 @@ class Attach(_Hotplug):
         """Return the domains of the LMBs; `RefusedError` for a node or row that the lookup arrays did not have."""
         if self.domains is not None:
             return self.domains
-        if self.node is not None:
-            return _row_of_node(machine, self.node)
-        if (self.row or 0) < len(machine.rows):
-            return machine.rows[self.row or 0]
-        if self.row is None:
-            return ()
-        raise RefusedError(f"the lookup arrays had no row {self.row} at boot, but {len(machine.rows)}")
+        if self.node is None:
+            if (self.row or 0) < len(machine.rows):
+                return machine.rows[self.row or 0]
+            if self.row is None:
+                return ()
+            raise RefusedError(f"the lookup arrays had no row {self.row} at boot, but {len(machine.rows)}")
+        # The first row that leads to the node; without NUMA all rows lead to node 0.
+        nodes = [0 if machine.primary_index is None else machine.node_of(row) for row in machine.rows]
+        if self.node in nodes:
+            return machine.rows[nodes.index(self.node)]
+        listed = sorted({number for number in nodes if number is not None})[:_NODES]
+        names = ", ".join(map(str, listed)) or "none"
+        message = f"no row of the lookup arrays at boot leads to node {self.node}, but to {names}: see `row N`"
+        raise RefusedError(message)
 
     def request(self, machine: Hypervisor) -> Request:
         """Return what the guest is asked to add.
@@ -182,17 +187,6 @@ class Detach(_Hotplug):
         """Return what the guest is asked to remove."""
         del machine
         return Request(REMOVE, INDEXED_COUNT, self.count, self.drc_index)
-
-
-def _row_of_node(machine: Hypervisor, node: int) -> tuple[int, ...]:
-    """Return the first row of the lookup arrays at boot that leads to a Linux node."""
-    # Without NUMA all rows lead to node 0.
-    nodes = [0 if machine.primary_index is None else machine.node_of(row) for row in machine.rows]
-    if node in nodes:
-        return machine.rows[nodes.index(node)]
-    listed = sorted({number for number in nodes if number is not None})[:_NODES]
-    names = ", ".join(map(str, listed)) or "none"
-    raise RefusedError(f"no row of the lookup arrays at boot leads to node {node}, but to {names}: see `row N`")
 
 
 def _check_one_core(count: int) -> None:

@@ -110,6 +110,7 @@ class KernelStep(Step):
         outcome = run_alone(kernel, partition.machine, make, alike=self.alike)
         after = replace(partition, kernel=outcome.state, machine=cast("Hypervisor", outcome.firmware))
         stopped = outcome.blocked or any(fault.code in _STOPS for fault in outcome.faults)
+        no_answer = HYPERVISOR_ABORTED if after.machine.aborted else _NO_ANSWER + after.kernel.dead
         return StepResult(
             self,
             before,
@@ -117,7 +118,7 @@ class KernelStep(Step):
             ok=outcome.rc == 0 and not stopped,
             errno=errno_name(outcome.rc) if self.returns_errno and not stopped else None,
             log=outcome.log,
-            note=_no_answer(after) if outcome.blocked else "",
+            note=no_answer if outcome.blocked else "",
             kernel_faults=(*outcome.faults, *circumstances.faults),
         )
 
@@ -125,10 +126,6 @@ class KernelStep(Step):
 _NO_ANSWER = "the kernel does not answer: "
 
 HYPERVISOR_ABORTED = "the hypervisor has aborted"
-
-
-def _no_answer(partition: Partition) -> str:
-    return HYPERVISOR_ABORTED if partition.machine.aborted else _NO_ANSWER + partition.kernel.dead
 
 
 _STOPS = frozenset({"oops", "never-returns"})

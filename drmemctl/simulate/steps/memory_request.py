@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.hypervisor.inference import POWERVM, QEMU
-from drmemctl.kernel.job import Job
 from drmemctl.kernel.requests import (
     ADD,
     COUNT,
@@ -20,7 +19,7 @@ from drmemctl.kernel.requests import (
     write_dlpar,
 )
 from drmemctl.kernel.state import KernelState
-from drmemctl.kernel.task import Footprint, Task
+from drmemctl.kernel.task import Footprint
 from drmemctl.numbers import printed_drc_index
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
@@ -69,11 +68,7 @@ class Dlpar(KernelStep):
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task of the request."""
         del circumstances
-
-        def make(job: Job) -> Task[int]:
-            return write_dlpar(job, self.written)
-
-        return make
+        return lambda job: write_dlpar(job, self.written)
 
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result; where the request failed, with what it may have meant and what it lacked."""

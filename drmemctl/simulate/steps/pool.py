@@ -49,7 +49,6 @@ class Pool(Step):
         del files
         try:
             machine = partition.machine.withhold(self.drc_index, self.count, self.status)
-        except RefusedError as refused:
-            hypervisor = f"the hypervisor is taken to be {partition.machine.name}"
-            return StepResult(self, partition, partition, ok=False, note=refused.message, hypervisor=hypervisor)
+        except RefusedError as refusal:
+            return self.refused(partition, refusal)
         return StepResult(self, partition, replace(partition, machine=machine))

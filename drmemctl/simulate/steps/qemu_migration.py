@@ -36,9 +36,8 @@ class QemuMigrate(KernelStep):
         del files
         try:
             machine = partition.machine.migrated()
-        except RefusedError as refused:
-            hypervisor = f"the hypervisor is taken to be {partition.machine.name}"
-            return StepResult(self, partition, partition, ok=False, note=refused.message, hypervisor=hypervisor)
+        except RefusedError as refusal:
+            return self.refused(partition, refusal)
         return StepResult(self, partition, replace(partition, machine=machine))
 
 

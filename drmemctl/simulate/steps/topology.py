@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from drmemctl.kernel.errno import ENOENT, errno_name
-from drmemctl.kernel.job import Job
-from drmemctl.kernel.task import Footprint, StatePart, Task
+from drmemctl.kernel.task import Footprint, StatePart
 from drmemctl.kernel.topology_updates import topology_write
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
@@ -35,11 +34,7 @@ class TopologySwitch(KernelStep):
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task: the write."""
         del circumstances
-
-        def make(job: Job) -> Task[int]:
-            return (yield from topology_write(job, on=self.on))
-
-        return make
+        return lambda job: topology_write(job, on=self.on)
 
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result, ENOENT where there is nothing to write to."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from drmemctl.formats.delivery import Delivery
 from drmemctl.formats.dynamic_memory import NODE
+from drmemctl.formats.update_properties import Delivery
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD
 from drmemctl.kernel.profiles import profile
 from drmemctl.simulate.files import Files
