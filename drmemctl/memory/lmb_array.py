@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from drmemctl.errors import InputError
 from drmemctl.memory.btf import agree_with_btf
 from drmemctl.memory.file import Allowance
-from drmemctl.memory.kernel_memory import KernelMemory, is_pointer
+from drmemctl.memory.kernel_memory import KernelMemory, is_pointer, places_in
 from drmemctl.memory.physical import AbsentMemoryError
 from drmemctl.memory.symbols import not_there, pointer_at
 
@@ -110,11 +110,7 @@ def _places(memory: KernelMemory, lmb_size: int) -> Iterator[int]:
         patterns.append((struct.pack(memory.byte_order + "I", lmb_size), 12))
     for base, page in memory.image():
         for pattern, offset in patterns:
-            at = page.find(pattern)
-            while at >= 0:
-                if at % 8 == offset % 8:
-                    yield base + at - offset
-                at = page.find(pattern, at + 4)
+            yield from (base + at - offset for at in places_in(page, pattern) if at % 8 == offset % 8)
 
 
 def settled_lmb_array(memory: KernelMemory, array: LmbArray) -> tuple[LmbArray, bool]:

@@ -202,17 +202,13 @@ class CoreDump:
 
     peek = read
 
-    def _segment(self, address: int) -> tuple[int, int]:
-        """Return the segment that has an address and where in it; `AbsentMemoryError` where none has."""
-        index = self._segment_with(address)
-        if index is not None:
-            return index, address - self._begins[index]
-        raise AbsentMemoryError(f"physical address {address:#x} is not in the dump")
-
     def _piece(self, address: int, size: int) -> bytes:
         """Return at most `size` bytes, as many as one segment has."""
         self._pieces.spend()
-        index, within = self._segment(address)
+        index = self._segment_with(address)
+        if index is None:
+            raise AbsentMemoryError(f"physical address {address:#x} is not in the dump")
+        within = address - self._begins[index]
         in_file = self._file_sizes[index] - within
         if in_file <= 0:
             return bytes(min(size, self._sizes[index] - within))  # zeros take no room in a core

@@ -43,18 +43,14 @@ class Identity:
     def of(cls, root: Node) -> Identity:
         """Return what the root node says."""
         number = root.get("ibm,partition-no")
+        # QEMU gives a guest a UUID; one of zeros, of a guest that was given none, says nothing.
+        uuid = first_string(root, "vm,uuid")
         return cls(
             first_string(root, "model"),
-            first_string(root, "system-id") or _uuid(root),
+            first_string(root, "system-id") or (uuid if uuid and uuid.strip("0-") else None),
             first_string(root, "ibm,partition-name"),
             None if number is None or len(number) < 4 else int.from_bytes(number[:4], "big"),
         )
-
-
-def _uuid(root: Node) -> str | None:
-    """Return the UUID that QEMU gives a guest; one of zeros, of a guest that was given none, says nothing."""
-    uuid = first_string(root, "vm,uuid")
-    return uuid if uuid and uuid.strip("0-") else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,9 @@ def why_no_drmem(tree: Tree) -> tuple[str, str]:
         reason = "this is no tree of a pseries machine but of bare metal (PowerNV), which has no dynamic memory"
         return reason, "take the tree of a partition or guest; drmemctl numa shows the nodes of this machine"
     if platform is Platform.FOREIGN:
-        return f"this is no tree of a pseries machine{_named(tree)}", "drmemctl is about IBM pseries partitions"
+        compatible = _compatible(tree)
+        named = f" (compatible: {compatible[0][:60]})" if compatible else ""
+        return f"this is no tree of a pseries machine{named}", "drmemctl is about IBM pseries partitions"
     return _why_none_in_partition(tree)
 
 
@@ -148,8 +150,3 @@ def _why_none_in_partition(tree: Tree) -> tuple[str, str]:
     if not is_whole(tree, tree.find(CHOSEN)):
         return f"this dump shows only a part of {CHOSEN}", running
     return "this blob was made before ibm,client-architecture-support", running
-
-
-def _named(tree: Tree) -> str:
-    compatible = _compatible(tree)
-    return f" (compatible: {compatible[0][:60]})" if compatible else ""

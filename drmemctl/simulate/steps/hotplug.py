@@ -16,7 +16,6 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.requests import ADD, COUNT, CPU, INDEX, INDEXED_COUNT, PMEM, REMOVE, Request, handle_event
 from drmemctl.kernel.task import Footprint, StatePart, Task, atomic
 from drmemctl.model.associativity import CHOSEN
-from drmemctl.numbers import parse_kernel_int
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
 from drmemctl.simulate.step_words import DRC, NUMBER, StepWords
@@ -125,12 +124,7 @@ class Attach(_Hotplug):
             return replace(step, node=words.number("a Linux node"))
         if place == "row":
             return replace(step, row=words.number("a row of the lookup arrays at boot"))
-        expected = "an associativity list W,W,…"
-        listed = words.next(expected).split(",")
-        try:
-            return replace(step, domains=tuple(parse_kernel_int(word) for word in listed))
-        except ValueError as error:
-            raise words.error(f"{expected} ({error})", back=1) from None
+        return replace(step, domains=words.numbers("an associativity list W,W,…"))
 
     def applied_to(self, machine: Hypervisor) -> Hypervisor:
         """Return the hypervisor's side after it attached the LMBs; `RefusedError` where it refuses."""
