@@ -12,7 +12,7 @@ from drmemctl.check.survey import LocatedNode, per_subject, survey, whole
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, ArchitectureVec5, decode_architecture_vec5
 from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, Domains, decode_domains
-from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID
+from drmemctl.formats.dynamic_memory import AI_INVALID
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model import numa
@@ -141,14 +141,6 @@ def boot_nodes(subject: Subject) -> frozenset[int]:
             if aa_index < n_arrays and is_assigned(flags) and not flags & AI_INVALID
         }
     return frozenset(node for node in nodes if node is not None and is_node(node))
-
-
-@per_subject
-def used_lists(subject: Subject) -> frozenset[int]:
-    """Return the aa_indexes that LMBs have, assigned or not."""
-    if not subject.has_lmbs:
-        return frozenset()
-    return frozenset(aa_index for aa_index, _ in kinds(subject)) - {AA_UNSET}
 
 
 class DomainsProperty(NamedTuple):
