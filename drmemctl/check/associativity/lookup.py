@@ -14,12 +14,12 @@ from drmemctl.check.affinity import (
     numa_node,
     possible_nodes,
     primary,
-    used_lists,
     whole_lookup,
 )
 from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
+from drmemctl.check.select import kinds
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import listed, per_subject
 from drmemctl.formats.associativity import ASSOCIATIVITY
@@ -195,7 +195,7 @@ def unused_lists(subject: Subject) -> Iterator[Violation]:
     if lookup is None or not index or index > lookup.array_sz or subject.associativity.form == 0:
         return  # In form 0 lists of one node differ as a matter of course: in its parts.
     nodes = lookup.cells[index - 1 : lookup.present * lookup.array_sz : lookup.array_sz]
-    used, repeats = used_lists(subject), _repeats(subject)
+    used, repeats = {aa_index for aa_index, _ in kinds(subject)}, _repeats(subject)
     named = {node for position, node in enumerate(nodes) if position in used}
     unused = []
     for position, node in enumerate(nodes):
