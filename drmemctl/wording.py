@@ -9,6 +9,8 @@ from itertools import islice
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _LONGEST = 10_240
+_DIGITS = 6
+"""Digits that a size with decimals has at least, if it takes them to be exact."""
 
 _NAMED = 3
 """Words that are proposed."""
@@ -32,8 +34,10 @@ def size_text(size: int) -> str:
     value = size >> 10 * power
     if not power:
         return count_of(size, "byte")
-    # 12800 MiB is 12.5 GiB exactly; 1073741825 KiB must not become 1 TiB.
-    larger = f"{value / 1024:g}"
+    # 12800 MiB is 12.5 GiB exactly; 1073741825 KiB must not become 1 TiB. LMBs of 256 MiB are quarters of a GiB,
+    # which leave two decimals beyond 10 TiB as well.
+    digits = max(_DIGITS, len(str(value // 1024)) + 2)
+    larger = f"{value / 1024:.{digits}g}"
     if value >= _LONGEST and power < len(_UNITS) and float(larger) * 1024 == value:
         return f"{larger} {_UNITS[power]}"
     return f"{value} {_UNITS[power - 1]}"

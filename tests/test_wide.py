@@ -12,10 +12,13 @@ from tests import wide
 INPUTS, ITEMS = range(8), "abcdefg"
 
 
-@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize(("part", "half"), [(0, True), (0, False), (1, False), (2, False)])
 @pytest.mark.parametrize("of", [1, 2, 3])
-def test_every_input_and_every_item_is_met(of: int, part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_input_and_every_item_is_met(
+    of: int, part: int, half: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(wide, "WIDE", False)
+    monkeypatch.setattr(wide, "HALF", half)
     monkeypatch.setattr(wide, "PART", part)
     taken = wide.pairs(INPUTS, ITEMS, of)
     assert {number for number, _ in taken} == set(INPUTS)
@@ -28,6 +31,7 @@ def test_every_input_and_every_item_is_met(of: int, part: int, monkeypatch: pyte
 @pytest.mark.parametrize("of", [1, 2, 3])
 def test_three_parts_are_all_pairs(of: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wide, "WIDE", False)
+    monkeypatch.setattr(wide, "HALF", False)
     taken = set()
     for part in range(3):
         monkeypatch.setattr(wide, "PART", part)

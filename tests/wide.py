@@ -3,7 +3,7 @@
 
 Which part goes by the position of both and by nothing else: it is the same in every run, every input meets some
 commands and every command some inputs. `WIDE=1/3`, `WIDE=2/3` and `WIDE=3/3` take other parts, which together are
-all pairs: `.ci/run` takes one of them on each of three Pythons.
+all pairs: `.ci/run` takes one of them on each of three Pythons. Without a choice it is half of the first of these.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _PARTS = ("1/3", "2/3", "3/3")
 _CHOICE = os.environ.get("WIDE", "")
 WIDE = _CHOICE not in ("", "0", *_PARTS)
 PART = _PARTS.index(_CHOICE) if _CHOICE in _PARTS else 0
+HALF = _CHOICE in ("", "0")
+"""Whether it is half of a part."""
 
 FULL_SIZE = WIDE or _PARTS[0] == _CHOICE
 """Whether what takes long because it is large has all its size."""
@@ -28,7 +30,11 @@ FULL_SIZE = WIDE or _PARTS[0] == _CHOICE
 def share(items: Sequence[T], number: int, of: int) -> list[T]:
     """Return what the input of a number meets: each `of`th of the items, from one on that goes by the number."""
     assert of <= len(_PARTS), "the parts of three runs have to be all"
-    return list(items if WIDE else items[(number + PART) % of :: of])
+    if WIDE:
+        return list(items)
+    # A half has every second of its part, but at least one.
+    stride = of if not HALF or len(items) < 2 * of else 2 * of
+    return list(items[(number + PART) % stride :: stride])
 
 
 def pairs(inputs: Sequence[T], items: Sequence[U], of: int) -> list[tuple[T, U]]:
@@ -37,15 +43,16 @@ def pairs(inputs: Sequence[T], items: Sequence[U], of: int) -> list[tuple[T, U]]
 
 
 def examples(most: int) -> int:
-    """Return how many examples Hypothesis makes of the many that a search has: a third without `WIDE=1`.
+    """Return how many examples Hypothesis makes of the many that a search has: `WIDE=1` all, others their part.
 
     They are others in every run, but where `CI` is set: three runs find what a run of thrice as many does. `make
     fuzz` goes on from there by the code it reaches.
     """
-    return most if WIDE else -(-most // len(_PARTS))
+    return most if WIDE else -(-most // (len(_PARTS) * (1 + HALF)))
 
 
 def seeds(most: int) -> range:
-    """Return the seeds of a walk at random of which there are that many: a third without `WIDE=1`."""
+    """Return the seeds of a walk at random of which there are that many: `WIDE=1` all, others their part."""
     third = -(-most // len(_PARTS))
-    return range(most) if WIDE else range(PART * third, min((PART + 1) * third, most))
+    first = PART * third
+    return range(most) if WIDE else range(first, min(first + third // (1 + HALF), most))

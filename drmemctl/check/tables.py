@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache
-from itertools import compress
+from itertools import compress, groupby
 
 from drmemctl.check.subject import BlockRange, MemoryBlock, SenseRange, Subject
 from drmemctl.check.survey import per_subject
@@ -94,18 +93,14 @@ def block_ranges(subject: Subject) -> tuple[BlockRange, ...]:
 
 
 def _ranges_of_blocks(blocks: Mapping[int, MemoryBlock]) -> Iterator[BlockRange]:
-    current: BlockRange | None = None
-    for number, block in sorted(blocks.items()):
-        following = BlockRange(number, 1, block.node, block.online)
-        if current is None:
-            current = following
-        elif following == replace(current, first=current.first + current.count, count=1):
-            current = replace(current, count=current.count + 1)
-        else:
-            yield current
-            current = following
-    if current is not None:
-        yield current
+    def kind(item: tuple[int, int]) -> tuple[int, int | None, bool]:
+        # Numbers that follow one another are all the same less their places in the list.
+        place, number = item
+        return number - place, blocks[number].node, blocks[number].online
+
+    for (_, node, online), members in groupby(enumerate(sorted(blocks)), kind):
+        (_, first), *following = members
+        yield BlockRange(first, 1 + len(following), node, online)
 
 
 def block_spans(subject: Subject) -> Intervals:

@@ -118,7 +118,17 @@ def reading_of(tree: Tree, named: Profile | None) -> Reading:
     choice = reading(tree, named, None if named is not None else setting("kernel"))
     for note in choice.notes:
         say(note)
+    say_not_as_the_tree(tree)
     return choice
+
+
+def say_not_as_the_tree(tree: Tree) -> None:
+    """Say it where Linux has other memory or nodes than a command that goes by the tree alone shows."""
+    from drmemctl.kernel.cmdline import not_as_the_tree
+
+    note = not_as_the_tree(tree)
+    if note:
+        say(note)
 
 
 def setting(key: str) -> Any:

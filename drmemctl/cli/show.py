@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
-from drmemctl.cli.kernel_options import kernel_choice, kernel_option
+from drmemctl.cli.kernel_options import kernel_choice, kernel_option, say_not_as_the_tree
 from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen
 
@@ -54,6 +54,7 @@ def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> N
 
     opened = open_tree(tree)
     choice = kernel_choice(opened, kernel)
+    say_not_as_the_tree(opened)
     plan = found_plan(choice.judged).at(tree)
     overview = Overview.from_tree(opened, counted(opened, plan), affinity_rules(choice.profile))
     show_overview(screen, overview, format, choice.profile.name if choice.named else None)

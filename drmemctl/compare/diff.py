@@ -165,13 +165,10 @@ def diff(
     """
     choice = kernel_for(new if new.kernel else old, kernel)
     before, after = read_pair(old, new, affinity_rules(choice.profile))
-    difference = Diff(
-        Origin.of(before),
-        Origin.of(after),
-        compare_lmbs(before, after),
-        compare_lookup(before.associativity.lookup, after.associativity.lookup),
-        compare_numa(before, after),
-        compare_properties(before, after, everything=everything),
+    difference = replace(
+        diff_of_lmbs(before, after),
+        numa=compare_numa(before, after),
+        properties=compare_properties(before, after, everything=everything),
         everything=everything,
         kernel=choice.profile.name if choice.named else None,
         kernel_notes=choice.notes,
@@ -181,3 +178,9 @@ def diff(
     from drmemctl.compare.migration import judge_migration
 
     return replace(difference, findings=judge_migration(before, after, difference.lmbs, choice.judged))
+
+
+def diff_of_lmbs(old: Side, new: Side) -> Diff:
+    """Return what is different in LMBs and lookup arrays alone."""
+    lookup = compare_lookup(old.associativity.lookup, new.associativity.lookup)
+    return Diff(Origin.of(old), Origin.of(new), compare_lmbs(old, new), lookup, (), ())

@@ -13,10 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from drmemctl.compare.diff import Diff, Origin
-from drmemctl.compare.lmbs import compare_lmbs
+from drmemctl.compare.diff import Diff, diff_of_lmbs
 from drmemctl.compare.log_times import LogTimes
-from drmemctl.compare.lookup import compare_lookup
 from drmemctl.compare.properties import property_change
 from drmemctl.compare.side import read_pair
 from drmemctl.errors import NotInTreeError
@@ -196,7 +194,9 @@ class _NodeHistory:
 
     def _times(self, written: Sequence[WrittenValue]) -> list[float | None]:
         """Return the times of the flushes, the newest first, each before the one that followed it."""
-        log, lmb_size = LogTimes.of(self._tree), _lmb_size(self._tree)
+        log = LogTimes.of(self._tree)
+        drmem = None if self._tree.find(NODE) is None else Drmem.from_tree(self._tree)
+        lmb_size = 0 if drmem is None else drmem.table.lmb_size or 0
         times: list[float | None] = []
         latest: float | None = None
         for value in written:
@@ -208,14 +208,7 @@ class _NodeHistory:
     def _diff(self, name: str, old: Tree, new: Tree) -> Diff:
         """Return what is different from the value before: LMBs and lookup arrays by their meaning."""
         before, after = read_pair(old, new, affinity_rules(self._kernel))
-        difference = Diff(
-            Origin.of(before),
-            Origin.of(after),
-            compare_lmbs(before, after),
-            compare_lookup(before.associativity.lookup, after.associativity.lookup),
-            (),
-            (),
-        )
+        difference = diff_of_lmbs(before, after)
         if self._place.path == NODE and name in (*LMB_PROPERTIES, LOOKUP_ARRAYS):
             return difference
         path = self._place.path
@@ -238,7 +231,3 @@ def _is_appended(old: bytes | None, new: bytes | None) -> bool:
         and len(new) == len(old) + 4 * after.array_sz
         and new[header:].startswith(old[header:])
     )
-
-
-def _lmb_size(tree: Tree) -> int:
-    return 0 if tree.find(NODE) is None else Drmem.from_tree(tree).table.lmb_size or 0

@@ -100,9 +100,7 @@ def compare_lookup(old: LookupArrays | None, new: LookupArrays | None) -> Lookup
 
 def _shown(arrays: LookupArrays | None) -> int:
     """Return how many lists may be compared: of a value that its source cut, those that it shows."""
-    if arrays is not None and any(defect.code == "lookup-cut" for defect in arrays.defects):
-        return arrays.present
-    return MOST_LISTS
+    return arrays.present if arrays is not None and arrays.is_cut else MOST_LISTS
 
 
 def _by_domains(arrays: LookupArrays | None, limit: int) -> dict[Domains, tuple[int, ...]]:

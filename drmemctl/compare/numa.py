@@ -10,6 +10,7 @@ from drmemctl.compare.side import Side
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, FEATURES, Feature, decode_architecture_vec5
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, decode_domains
 from drmemctl.model.associativity import CHOSEN, RTAS
+from drmemctl.model.distances import Distances
 from drmemctl.model.numa import NumaLayout
 from drmemctl.tree.node import Tree
 
@@ -60,46 +61,37 @@ class Fact:
 
 def compare_numa(old: Side, new: Side) -> tuple[Fact, ...]:
     """Return the facts that changed, as far as both sources show them."""
-    facts = [*_lmb_size(old, new), *_features(old.tree, new.tree)]
-    if old.shows_nodes and new.shows_nodes:
-        facts += (*_layout(old, new), *_domains(old.tree, new.tree), *_nodes(old, new), *_distances(old, new))
-    return tuple(fact for fact in facts if fact.old != fact.new)
+    return tuple(fact for fact in _facts(old, new) if fact.old != fact.new)
 
 
-def _lmb_size(old: Side, new: Side) -> Iterator[Fact]:
+def _facts(old: Side, new: Side) -> Iterator[Fact]:
     # Without LMBs there is no size of any.
     if old.memory.drmem is not None and new.memory.drmem is not None:
         yield Fact(LMB_SIZE, old.table.lmb_size, new.table.lmb_size)
-
-
-def _features(old: Tree, new: Tree) -> Iterator[Fact]:
-    if old.find(CHOSEN) is None or new.find(CHOSEN) is None:
+    if old.tree.find(CHOSEN) is not None and new.tree.find(CHOSEN) is not None:
+        agreed_before, agreed_after = _agreed(old.tree), _agreed(new.tree)
+        for feature in FEATURES:
+            yield Fact(FEATURE, feature in agreed_before, feature in agreed_after, name=feature.name)
+    if not (old.shows_nodes and new.shows_nodes):
         return
-    before, after = _agreed(old), _agreed(new)
-    for feature in FEATURES:
-        yield Fact(FEATURE, feature in before, feature in after, name=feature.name)
-
-
-def _agreed(tree: Tree) -> tuple[Feature, ...]:
-    return decode_architecture_vec5(tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"\0").features
-
-
-def _layout(old: Side, new: Side) -> Iterator[Fact]:
     before, after = old.layout, new.layout
     yield Fact("numa", before.enabled, after.enabled)
     yield Fact("form", before.form, after.form)
     yield Fact("primary_index", before.primary_index, after.primary_index)
     yield Fact("reference_points", before.reference_points, after.reference_points)
     yield Fact("possible_nodes", _possible(before), _possible(after))
+    yield Fact("max_domains", _counts(old.tree, MAX_DOMAINS), _counts(new.tree, MAX_DOMAINS))
+    yield Fact("current_domains", _counts(old.tree, CURRENT_DOMAINS), _counts(new.tree, CURRENT_DOMAINS))
+    yield from _nodes(before, after)
+    yield from _distances(before.distances, after.distances)
+
+
+def _agreed(tree: Tree) -> tuple[Feature, ...]:
+    return decode_architecture_vec5(tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"\0").features
 
 
 def _possible(layout: NumaLayout) -> int | None:
     return None if layout.possible is None else layout.possible.count
-
-
-def _domains(old: Tree, new: Tree) -> Iterator[Fact]:
-    yield Fact("max_domains", _counts(old, MAX_DOMAINS), _counts(new, MAX_DOMAINS))
-    yield Fact("current_domains", _counts(old, CURRENT_DOMAINS), _counts(new, CURRENT_DOMAINS))
 
 
 def _counts(tree: Tree, name: str) -> tuple[int, ...] | None:
@@ -107,20 +99,19 @@ def _counts(tree: Tree, name: str) -> tuple[int, ...] | None:
     return None if data is None else decode_domains(data).counts
 
 
-def _nodes(old: Side, new: Side) -> Iterator[Fact]:
+def _nodes(old: NumaLayout, new: NumaLayout) -> Iterator[Fact]:
     """Yield what nodes have beside LMBs."""
-    ids = {entry.node for side in (old, new) for entry in side.layout.nodes}
+    ids = {entry.node for entry in (*old.nodes, *new.nodes)}
     for node in sorted(ids, key=lambda node: (node is None, node or 0)):
-        before, after = old.layout.find(node), new.layout.find(node)
+        before, after = old.find(node), new.find(node)
         yield Fact(BOOT_BYTES, before.boot_bytes, after.boot_bytes, node)
         yield Fact(CORES, before.cores, after.cores, node)
         yield Fact(THREADS, len(before.threads), len(after.threads), node)
         yield Fact(BRIDGES, before.bridges, after.bridges, node)
 
 
-def _distances(old: Side, new: Side) -> Iterator[Fact]:
+def _distances(before: Distances, after: Distances) -> Iterator[Fact]:
     """Yield the distances between nodes that both trees have."""
-    before, after = old.layout.distances, new.layout.distances
     if before == after:
         return
     rows = {node: row for row, node in enumerate(after.nodes)}

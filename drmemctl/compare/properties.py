@@ -165,7 +165,8 @@ class _NodeComparison:
                 if not _differs(before, after) or _is_shown_name(before or after, old, new):
                     continue
                 if self._everything or (whole and name not in PHANDLES) or _is_related(pair, name):
-                    yield self._change(pair, (old, new), name, before, after)
+                    paths, cells = (pair.old_path, pair.new_path), (self._old.cells, self._new.cells)
+                    yield _property_change(paths, (old, new), name, (before, after), cells)
 
     def _unread(
         self, name: str, old: list[Property], new: list[Property]
@@ -182,32 +183,24 @@ class _NodeComparison:
             return old, new
         return old[old_read:], new[new_read:]
 
-    def _change(
-        self, pair: NodePair, nodes: tuple[Node, Node], name: str, old: Property | None, new: Property | None
-    ) -> PropertyChange:
-        before = _fields(pair.old_path, nodes[0], old, self._old.cells)
-        after = _fields(pair.new_path, nodes[1], new, self._new.cells)
-        return _property_change((pair.old_path, pair.new_path), name, (old, new), (before, after))
-
 
 def property_change(path: str, nodes: tuple[Node, Node], name: str, cells: RootCells) -> PropertyChange | None:
     """Return what became of a property of a node, None if nothing did; `nodes` are the old and the new one."""
     old, new = (node.find(name) for node in nodes)
-    if old == new:
-        return None
-    before, after = (_fields(path, node, prop, cells) for node, prop in zip(nodes, (old, new), strict=True))
-    return _property_change((path, path), name, (old, new), (before, after))
+    return None if old == new else _property_change((path, path), nodes, name, (old, new), (cells, cells))
 
 
 def _property_change(
     paths: tuple[str, str],
+    nodes: tuple[Node, Node],
     name: str,
     props: tuple[Property | None, Property | None],
-    fields: tuple[Fields | None, Fields | None],
+    cells: tuple[RootCells, RootCells],
 ) -> PropertyChange:
-    (old, new), (before, after) = props, fields
     from drmemctl.formats.registry import UNORDERED
 
+    old, new = props
+    before, after = map(_fields, paths, nodes, props, cells)
     change = ADDED if old is None else REMOVED if new is None else CHANGED
     changed = None
     if before is not None and after is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from drmemctl.formats.cells import LMB_SIZE
-from drmemctl.formats.dynamic_memory import AI_INVALID, LOOKUP_ARRAYS, NODE, V1, V2
+from drmemctl.formats.dynamic_memory import AI_INVALID, NODE, V1, V2
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.associativity import NEWEST, RTAS, AffinityRules, Associativity
 from drmemctl.model.boot_memory import BootMemory
@@ -73,15 +73,8 @@ class Side:
     @cached_property
     def is_cut(self) -> bool:
         """Whether the source shows only the beginning of the LMBs."""
-        return self._is_cut(self.table.property_name)
-
-    @cached_property
-    def _lookup_is_cut(self) -> bool:
-        return self._is_cut(LOOKUP_ARRAYS)
-
-    def _is_cut(self, name: str) -> bool:
         node = self.tree.find(NODE)
-        prop = None if node is None else node.find(name)
+        prop = None if node is None else node.find(self.table.property_name)
         return prop is not None and prop.is_cut
 
     def affinity(self, aa_index: int, flags: int) -> Affinity:
@@ -89,16 +82,14 @@ class Side:
         key = aa_index, flags & AI_INVALID
         affinity = self._affinities.get(key)
         if affinity is None:
-            affinity = self._affinities[key] = self._affinity(*key)
+            row, lookup = self.associativity.row(*key), self.associativity.lookup
+            if row is None and not key[1] and lookup and lookup.is_cut and aa_index < lookup.n_arrays:
+                affinity = _NOT_SHOWN
+            else:
+                node = None if row is None else self.associativity.node_of_row(row)
+                affinity = Affinity(is_shown=True, associativity=row, node=node)
+            self._affinities[key] = affinity
         return affinity
-
-    def _affinity(self, aa_index: int, flags: int) -> Affinity:
-        row = self.associativity.row(aa_index, flags)
-        lookup = self.associativity.lookup
-        if row is None and not flags and self._lookup_is_cut and lookup and aa_index < lookup.n_arrays:
-            return _NOT_SHOWN
-        node = None if row is None else self.associativity.node_of_row(row)
-        return Affinity(is_shown=True, associativity=row, node=node)
 
 
 def read_pair(old: Tree, new: Tree, rules: AffinityRules = NEWEST) -> tuple[Side, Side]:

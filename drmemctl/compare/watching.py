@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import repeat
+from dataclasses import dataclass
+from itertools import groupby, repeat
+from operator import ne
 from time import sleep, time
 
 from drmemctl.check.engine import Plan
@@ -112,24 +113,16 @@ def changes_between(old: Look, new: Look) -> Iterator[SystemChange]:
 
 def _block_changes(old: LiveSystem, new: LiveSystem) -> Iterator[BlockChange]:
     """Yield the changes of state or node, blocks that follow one another and changed alike as one."""
-    pending: BlockChange | None = None
-    for number in sorted({*old.blocks, *new.blocks}):
-        change = BlockChange(number, 1, old.blocks.get(number), new.blocks.get(number))
-        if _state(change.old) == _state(change.new):
-            continue
-        if pending is not None and _continues(pending, change):
-            pending = replace(pending, count=pending.count + 1)
-            continue
-        if pending is not None:
-            yield pending
-        pending = change
-    if pending is not None:
-        yield pending
 
+    def states(number: int) -> tuple[object, object]:
+        return _state(old.blocks.get(number)), _state(new.blocks.get(number))
 
-def _continues(pending: BlockChange, change: BlockChange) -> bool:
-    alike = (_state(pending.old), _state(pending.new)) == (_state(change.old), _state(change.new))
-    return alike and change.first == pending.first + pending.count
+    numbers = sorted({*old.blocks, *new.blocks})
+    changed = [number for number in numbers if ne(*states(number))]
+    # Numbers that follow one another are all the same less their places in the list.
+    for _, members in groupby(enumerate(changed), lambda item: (item[1] - item[0], states(item[1]))):
+        (_, first), *following = members
+        yield BlockChange(first, 1 + len(following), old.blocks.get(first), new.blocks.get(first))
 
 
 def _state(block: BlockLine | None) -> tuple[str, tuple[int, ...]] | None:

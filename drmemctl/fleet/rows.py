@@ -220,7 +220,17 @@ def _memory(tree: Tree, system: LiveSystem | None, row: Row) -> Rows:
             **{state: _clamped(tally.states[state]) for state in ("assigned", "free", "reserved")},
             **_lookup(memory.drmem, memory),
         }
-        rows["lmb_runs"] = list(_runs(memory))
+        size = table.lmb_size
+        rows["lmb_runs"] = [
+            {
+                "position": position,
+                **run._asdict(),
+                "assigned": run.assigned,
+                "node": memory.node_of(run.aa_index, run.flags),
+                "bytes": None if size is None else _clamped(run.lmbs * size),
+            }
+            for position, run in enumerate(table.runs[:MOST_RUNS])
+        ]
     return rows
 
 
@@ -250,18 +260,6 @@ def _little_endian(column: array[int]) -> bytes:
         column = column[:]
         column.byteswap()
     return column.tobytes()
-
-
-def _runs(memory: Memory) -> Iterator[Row]:
-    size = memory.table.lmb_size
-    for position, run in enumerate(memory.table.runs[:MOST_RUNS]):
-        yield {
-            "position": position,
-            **run._asdict(),
-            "assigned": run.assigned,
-            "node": memory.node_of(run.aa_index, run.flags),
-            "bytes": None if size is None else _clamped(run.lmbs * size),
-        }
 
 
 def _nodes(nodes: Iterable[NumaNode], system: LiveSystem | None) -> Iterator[Row]:

@@ -60,21 +60,18 @@ def reason_of(error: Exception) -> str:
 
 def open_remote(url: str) -> io.BufferedReader:
     """Open a file that is not on this machine, for reading and, where the storage can, for seeking."""
-    system, path = _archive_member(url) if "::" in url else file_system(url)
+    place, chained, archive = url.partition("::")
+    protocol, _, member = place.partition("://")
+    if chained and member:
+        # The directory of an archive is read once for many members.
+        system, path = _archive(protocol, archive), member
+    else:
+        system, path = file_system(url)
     # fsspec hands these options of an archive's member on to the archive, whose library does not know them.
-    options = {} if "::" in url else {"block_size": _BLOCK, "cache_type": "readahead"}
+    options = {} if chained else {"block_size": _BLOCK, "cache_type": "readahead"}
     return io.BufferedReader(
         _StoredFile(from_storage(lambda: system.open(path, "rb", **options), url), url), _BLOCK
     )
-
-
-def _archive_member(url: str) -> tuple[Any, str]:
-    """Return the file system of an archive, and the path in it: its directory is read once for many members."""
-    place, _, archive = url.partition("::")
-    protocol, _, path = place.partition("://")
-    if not path:
-        return file_system(url)
-    return _archive(protocol, archive), path
 
 
 @lru_cache(maxsize=4)

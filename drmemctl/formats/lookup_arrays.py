@@ -49,6 +49,11 @@ class LookupArrays:
         return self.size >= max(needed, HEADER.size)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the source shows only the beginning of the property."""
+        return any(defect.code == "lookup-cut" for defect in self.defects)
+
+    @property
     def present(self) -> int:
         """How many of the M lists are there in full."""
         if self.array_sz == 0:

@@ -36,13 +36,8 @@ def cpu_nodes(tree: Tree, drc_index: int, placed: tuple[int, ...]) -> tuple[Node
         # QEMU and PowerVM end a CPU's list with its own id: one more than the lists of memory have.
         more = domains[len(placed) :][:1] or (_number(node.get("reg")),)
         node = node.with_property(ASSOCIATIVITY, encode_associativity((*placed, *more)))
-    caches = () if own is None else _caches(tree, f"{CPUS}/{own.name}")
-    return (node, *caches)
-
-
-def _caches(tree: Tree, path: str) -> tuple[Node, ...]:
-    chain = cache_chain(tree, path)
-    return tuple(tree.node(cache) for cache in chain if cache.rpartition("/")[0] == CPUS)
+    caches = () if own is None else cache_chain(tree, f"{CPUS}/{own.name}")
+    return (node, *(tree.node(cache) for cache in caches if cache.rpartition("/")[0] == CPUS))
 
 
 def _number(cell: bytes | None) -> int:

@@ -24,6 +24,7 @@ from drmemctl.hypervisor.connectors import ConnectorRun, ConnectorState
 from drmemctl.hypervisor.inventory import lookup_rows, present_drcs
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.qemu import Qemu
+from drmemctl.hypervisor.topology import lmb_table
 from drmemctl.model.conversion import singles
 from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.intervals import IndexSet, split
@@ -51,7 +52,12 @@ def firmware_tree(machine: Machine) -> Tree:
     n_rows = len(rows)
     name = drmem.entries.property
     whole = (entry for run in drmem.table.runs for entry in _entries(machine, run, rows, name))
-    entries = [part for entry in whole for part in _countable(entry, machine.lmb_size)]
+    # A set counts its LMBs in 32 bits.
+    entries = [
+        entry.part(first, min(_MAX_COUNT, entry.lmbs - first), machine.lmb_size)
+        for entry in whole
+        for first in range(0, entry.lmbs, _MAX_COUNT)
+    ]
     if name == V1:
         entries = list(singles(LmbTable.of(entries, machine.lmb_size)))
     if len(rows) > n_rows:
@@ -66,34 +72,24 @@ def _with_cpus(machine: Machine) -> Tree:
     if cpus is None:
         return tree
     present = present_drcs(tree)
-    absent = {drc_index for drc_index in present if _is_cpu(drc_index) and not _is_attached(machine, drc_index)}
-    numbers = {drc_index.to_bytes(4, "big") for drc_index in absent}
-    cores = [core for core in cpus.children if core.get(MY_DRC_INDEX) not in numbers]
+    absent = {
+        drc_index.to_bytes(4, "big")
+        for drc_index in present
+        if _FIRST_CPU <= drc_index < 2 * _FIRST_CPU
+        # A core without a connector stays.
+        and (run := machine.connectors.find(drc_index)) is not None
+        and not belongs_to_partition(machine, run)
+    }
+    cores = [core for core in cpus.children if core.get(MY_DRC_INDEX) not in absent]
     # A hostile tree has LMBs by the hundred thousand whose DRC indexes look like those of CPUs.
-    lmbs = _lmb_indexes(tree)
+    named = (run for run in lmb_table(tree).runs if not run.flags & DRC_INVALID)
+    lmbs = IndexSet(chain.from_iterable(split(run.drc_index, run.lmbs) for run in named))
     for run in machine.connectors.between(_FIRST_CPU, _FIRST_CPU):
         if belongs_to_partition(machine, run):
             for first, count in lmbs.parts(run.first, run.end - run.first, inside=False):
                 new = (drc_index for drc_index in range(first, first + count) if drc_index not in present)
                 cores += chain.from_iterable(map(machine.described, new))
     return tree.with_node(CPUS, replace(cpus, children=tuple(cores)))
-
-
-def _is_cpu(drc_index: int) -> bool:
-    return _FIRST_CPU <= drc_index < 2 * _FIRST_CPU
-
-
-def _is_attached(machine: Machine, drc_index: int) -> bool:
-    """Whether a core stays; one without a connector does."""
-    run = machine.connectors.find(drc_index)
-    return run is None or belongs_to_partition(machine, run)
-
-
-def _lmb_indexes(tree: Tree) -> IndexSet:
-    drmem = Drmem.from_tree(tree) if tree.find(NODE) is not None else None
-    runs = () if drmem is None else drmem.table.runs
-    named = (run for run in runs if not run.flags & DRC_INVALID)
-    return IndexSet(chain.from_iterable(split(run.drc_index, run.lmbs) for run in named))
 
 
 def belongs_to_partition(machine: Machine, part: ConnectorRun) -> bool:
@@ -109,12 +105,6 @@ def _entries(machine: Machine, run: Run, rows: list[tuple[int, ...]], name: str)
         aa, flags = _attributes(machine, part, run, rows, name)
         base = run.base + (part.first - run.drc_index) * machine.lmb_size
         yield Run(base, part.count, part.first, aa, flags)
-
-
-def _countable(run: Run, lmb_size: int) -> Iterator[Run]:
-    """Yield a run in parts of as many LMBs as a set can count in 32 bits."""
-    for first in range(0, run.lmbs, _MAX_COUNT):
-        yield run.part(first, min(_MAX_COUNT, run.lmbs - first), lmb_size)
 
 
 def _connectors_of(machine: Machine, run: Run) -> Iterator[ConnectorRun]:
@@ -135,8 +125,11 @@ def _attributes(
     """Return aa_index and flags of the LMBs of some connectors; a row that is missing is appended to `rows`."""
     is_attached = belongs_to_partition(machine, part)
     other_flags = run.flags & ~(ASSIGNED | HOTREMOVABLE)
-    if not is_attached:
+    if not is_attached and run.flags & ASSIGNED:
         return AA_UNSET, other_flags
+    if not is_attached:
+        # What was free stays as firmware had it; on QEMU the flag tells of a DIMM, which is gone.
+        return run.aa_index, other_flags if isinstance(machine, Qemu) else run.flags
     if run.flags & ASSIGNED and machine.is_placed_as_at_boot(part.first):
         return run.aa_index, run.flags
     flags = other_flags | ASSIGNED | run.flags & HOTREMOVABLE

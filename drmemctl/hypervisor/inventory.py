@@ -18,7 +18,7 @@ from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.dumped import array_in
 from drmemctl.model.intervals import IndexSet, split, stretches
 from drmemctl.model.processors import CPUS
-from drmemctl.model.run import Run
+from drmemctl.model.run import DRC_INDEXES, Run
 from drmemctl.tree.node import Tree
 
 _LMB = 0x8
@@ -42,9 +42,6 @@ def lookup_rows(tree: Tree) -> tuple[tuple[int, ...], ...]:
     return () if lookup is None else tuple(lookup.rows())
 
 
-_DRC_INDEXES = 1 << 32
-
-
 def domains_in_property(
     lmbs: LmbTable, lists: Sequence[tuple[int, ...]], drc_index: int
 ) -> tuple[int, ...] | None:
@@ -57,7 +54,7 @@ def domains_in_property(
 def n_in_same_list(lmbs: LmbTable, drc_index: int, count: int) -> int:
     """Return how many of `count` LMBs from a DRC index on are in the same run of an LMB property."""
     for length, first in zip(lmbs.runs.lmbs, lmbs.runs.drc_indexes, strict=True):
-        for edge in ((first - drc_index) % _DRC_INDEXES, (first + length - drc_index) % _DRC_INDEXES):
+        for edge in ((first - drc_index) % DRC_INDEXES, (first + length - drc_index) % DRC_INDEXES):
             if 0 < edge < count:
                 count = edge
     return count
@@ -126,7 +123,7 @@ def _as_dumped(entries: Iterable[Run], array: LmbTable) -> Iterator[Run]:
             parts += [(first, lmbs, ASSIGNED) for first, lmbs in acquired.parts(start, count, inside=True)]
             parts += [(first, lmbs, 0) for first, lmbs in acquired.parts(start, count, inside=False)]
         for first, lmbs, assigned in sorted(parts):
-            part = entry.part((first - entry.drc_index) % _DRC_INDEXES, lmbs, array.lmb_size)
+            part = entry.part((first - entry.drc_index) % DRC_INDEXES, lmbs, array.lmb_size)
             yield part._replace(flags=part.flags & ~ASSIGNED | assigned)
 
 
@@ -183,16 +180,7 @@ def lmb_intervals(intervals: Iterable[Interval], entries: Iterable[Run]) -> list
     drmem node that has a valid DRC index is taken to have one.
     """
     listed = [interval for interval in intervals if interval[0] >> 28 == _LMB]
-    if listed:
-        return listed
-    drcs = sorted((run.drc_index, run.drc_index + run.lmbs) for run in entries)
-    merged: list[Interval] = []
-    for first, end in drcs:
-        if merged and first <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((first, end))
-    return merged
+    return listed or list(IndexSet((run.drc_index, run.drc_index + run.lmbs) for run in entries))
 
 
 def lmb_runs(intervals: Iterable[Interval], devices: Iterable[Device]) -> Iterator[ConnectorRun]:

@@ -314,7 +314,8 @@ class Machine:
         """Return the subtrees of a connector: a memory node for an LMB, for others what the tree has for it."""
         kind = kind_of(drc_index)
         if not kind.is_lmb:
-            node = self._node_in_tree(drc_index)
+            cell = drc_index.to_bytes(4, "big")
+            node = next((node for _, node in self.tree.walk() if node.get(MY_DRC_INDEX) == cell), None)
             if not kind.is_cpu or (node is not None and device_type(node) != "cpu"):
                 return () if node is None else (node,)
             core, *caches = cpu_nodes(self.tree, drc_index, self.placed(drc_index)) or (None,)
@@ -337,10 +338,6 @@ class Machine:
     def placed(self, drc_index: int) -> tuple[int, ...]:
         """Return the list that the hypervisor's user gave what is attached to a connector, empty for none."""
         raise NotImplementedError
-
-    def _node_in_tree(self, drc_index: int) -> Node | None:
-        cell = drc_index.to_bytes(4, "big")
-        return next((node for _, node in self.tree.walk() if node.get(MY_DRC_INDEX) == cell), None)
 
 
 def _allowed(transition: Transition, run: ConnectorRun, drc_index: int) -> bool:

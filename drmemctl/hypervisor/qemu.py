@@ -155,10 +155,14 @@ class Qemu(Machine):
         """Return the state table of a connector."""
         return QEMU_PHYSICAL if kind_of(drc_index).is_physical else QEMU_LOGICAL
 
+    def _device_of(self, drc_index: int) -> Device | None:
+        """Return what is attached to a connector."""
+        run = self.connectors.find(drc_index)
+        return None if run is None else self.device(run.device)
+
     def domains_of(self, drc_index: int) -> tuple[int, ...]:
         """Return the list of the DIMM that an LMB belongs to."""
-        run = self.connectors.find(drc_index)
-        device = None if run is None else self.device(run.device)
+        device = self._device_of(drc_index)
         if device is None:
             return ()
         if device.number > self.moved_devices:
@@ -176,8 +180,7 @@ class Qemu(Machine):
 
     def placed(self, drc_index: int) -> tuple[int, ...]:
         """Return the list of what was plugged into a connector."""
-        run = self.connectors.find(drc_index)
-        device = None if run is None else self.device(run.device)
+        device = self._device_of(drc_index)
         return () if device is None else device.domains
 
     def n_placed_alike(self, run: ConnectorRun, drc_index: int, count: int) -> int:
@@ -198,8 +201,7 @@ class Qemu(Machine):
 
     def is_placed_as_at_boot(self, drc_index: int) -> bool:
         """Whether an LMB belongs to a DIMM that was there at boot."""
-        run = self.connectors.find(drc_index)
-        device = None if run is None else self.device(run.device)
+        device = self._device_of(drc_index)
         return device is not None and device.presumed
 
     def attach(self, first: int, count: int, domains: tuple[int, ...]) -> Qemu:
@@ -333,8 +335,7 @@ class Qemu(Machine):
 
     def _cancelled(self, drc_index: int) -> Self:
         """Forget the unplug of a whole device; LMBs that were given back already stay without one."""
-        run = self.connectors.find(drc_index)
-        device = None if run is None else self.device(run.device)
+        device = self._device_of(drc_index)
         machine, first, count = self, drc_index, 1
         if device is not None:
             machine, first, count = self.with_device(replace(device, pending=None)), device.first, device.count
@@ -345,8 +346,7 @@ class Qemu(Machine):
 
     def _rolled_back(self, drc_index: int) -> Self:
         """Let the guest keep a DIMM, and tell the user."""
-        run = self.connectors.find(drc_index)
-        device = None if run is None else self.device(run.device)
+        device = self._device_of(drc_index)
         if device is not None and device.pending is None:
             # `spapr_memory_unplug_rollback` asserts that it knows of the unplug; after a migration it does not.
             return replace(self.with_events(ABORT), aborted=True)

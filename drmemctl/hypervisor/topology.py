@@ -15,7 +15,6 @@ from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS,
 from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, LmbTable, RootCells
-from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 
 NO_LMBS = LmbTable.of((), None)
@@ -80,9 +79,18 @@ class DeliveredTopology:
         return _row(self.appended, aa_index) if row is None else row
 
     def updated(self, name: str, value: bytes | None, tree: Tree) -> DeliveredTopology:
-        """Return what holds once a property of the drmem node was delivered to a partition that holds `tree`."""
+        """Return what holds once a property of the drmem node was delivered to a partition that holds `tree`.
+
+        With new lists an LMB keeps its index of firmware's, and is where that leads now. Lists that only the
+        partition had appended are none of firmware's: what has one of those stays there.
+        """
         if name == LOOKUP_ARRAYS:
-            return self._with_lookup(None if value is None else decode_lookup_arrays(value))
+            lookup = None if value is None else decode_lookup_arrays(value)
+            places = tuple(
+                part if part.index is None else replace(part, domains=_row(lookup, part.index) or ())
+                for part in self.places
+            )
+            return replace(self, lookup=lookup, appended=None, places=places)
         if name not in (V1, V2):
             return self
         if value is None:
@@ -94,23 +102,16 @@ class DeliveredTopology:
         beyond = any(n_lists <= aa_index < AA_UNSET for aa_index in lmbs.runs.aa_indexes)
         return DeliveredTopology(lmbs, self.lookup, Associativity.from_tree(tree).lookup if beyond else None)
 
-    def _with_lookup(self, lookup: LookupArrays | None) -> DeliveredTopology:
-        """Return what holds with new lists: an LMB keeps its index of firmware's, and is where that leads now.
-
-        Lists that only the partition had appended are none of firmware's: what has one of those stays there.
-        """
-        places = tuple(
-            part if part.index is None else replace(part, domains=_row(lookup, part.index) or ())
-            for part in self.places
-        )
-        return replace(self, lookup=lookup, appended=None, places=places)
-
     @property
     def key(self) -> Hashable:
         """A key that is equal for topologies that place LMBs alike now and after any new lookup arrays."""
         lookup = self.lookup
         cells = None if lookup is None else (lookup.n_arrays, lookup.array_sz, lookup.cells.tobytes())
-        listed = sorted(self._place(run) for run in self.lmbs.runs if run.assigned)
+        listed = sorted(
+            ConnectorPlace(run.drc_index, run.lmbs, run.aa_index, self.domains(run.aa_index, run.flags) or ())
+            for run in self.lmbs.runs
+            if run.assigned
+        )
         places_now = _merged((), listed, ())
         for part in self.places:
             places_now = _with_part(places_now, part)
@@ -123,28 +124,19 @@ class DeliveredTopology:
     def __hash__(self) -> int:
         return hash(self.key)
 
-    def _place(self, run: Run) -> ConnectorPlace:
-        domains = self.domains(run.aa_index, run.flags)
-        return ConnectorPlace(run.drc_index, run.lmbs, run.aa_index, domains or ())
-
     def configured(self, first: int, count: int, domains: tuple[int, ...]) -> DeliveredTopology:
         """Return what holds once connectors have said where their LMBs are."""
-        return replace(
-            self, places=_with_part(self.places, ConnectorPlace(first, count, self._index_of(domains), domains))
-        )
+        # One request adds many LMBs of one place, and lists may be many.
+        index = next((part.index for part in reversed(self.places) if part.domains == domains), None)
+        if index is None and self.lookup is not None:
+            # Linux compares as many domains as firmware's lists have.
+            rows, compared_domains = self.lookup.rows(), domains[: self.lookup.array_sz]
+            index = rows.index(compared_domains) if compared_domains in rows else None
+        return replace(self, places=_with_part(self.places, ConnectorPlace(first, count, index, domains)))
 
     def released(self, first: int, count: int) -> DeliveredTopology:
         """Return what holds once the partition has given LMBs back: the hypervisor has them nowhere."""
         return replace(self, places=_with_part(self.places, ConnectorPlace(first, count, None, ())))
-
-    def _index_of(self, domains: tuple[int, ...]) -> int | None:
-        """Return which of firmware's lists this is: Linux compares as many domains as those have."""
-        # One request adds many LMBs of one place, and lists may be many.
-        index = next((part.index for part in reversed(self.places) if part.domains == domains), None)
-        if index is not None or self.lookup is None:
-            return index
-        rows, compared_domains = self.lookup.rows(), domains[: self.lookup.array_sz]
-        return rows.index(compared_domains) if compared_domains in rows else None
 
 
 NOTHING_DELIVERED = DeliveredTopology()

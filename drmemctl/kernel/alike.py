@@ -15,27 +15,25 @@ from drmemctl.kernel.job import Job, LmbMessage
 from drmemctl.kernel.sections import max_physical
 from drmemctl.kernel.task import R, Task
 from drmemctl.model.drmem import LmbTable
-from drmemctl.model.run import Run
+from drmemctl.model.run import ADDRESSES, DRC_INDEXES, Run
 
-_DRC_INDEXES = 1 << 32
-_ADDRESSES = 1 << 64
 _MAX_LOOKUP_ARRAYS = 1 << 22
 """Bytes of lookup arrays up to which comparing a list cannot leave mapped memory (`find_aa_index`)."""
 
 
-def n_alike(job: Job, index: int, most: int = _DRC_INDEXES) -> int:
+def n_alike(job: Job, index: int, most: int = DRC_INDEXES) -> int:
     """Return how many LMBs from an array index on, up to `most`, are alike; 1 where other threads run."""
     if not job.alone:
         return 1
     state = job.state
     run = state.table.rest_of_run(index)
     size = state.block_size
-    count = min(run.lmbs, most, _DRC_INDEXES - run.drc_index)
+    count = min(run.lmbs, most, DRC_INDEXES - run.drc_index)
     if count == 1 or state.table.lmb_size != size or run.base % size or not _arrays_are_sound(job):
         return 1
     limit = max_physical(state.profile)
     # What ends just at the limit is refused as what is beyond it is, but by another check.
-    count = min(count, ((limit - 1 if run.base < limit else _ADDRESSES) - run.base) // size)
+    count = min(count, ((limit - 1 if run.base < limit else ADDRESSES) - run.base) // size)
     count = state.blocks.n_alike(run.base // size, max(1, count))
     count = state.kept.n_alike(run.base, count, size)
     count = state.listed.n_alike(run.base // size, count)
@@ -63,7 +61,7 @@ def _n_before_assigned(table: LmbTable, run: Run, count: int) -> int:
         if assigned_run.assigned and assigned_run.position_of_address(run.base, size) is not None:
             return 1
         if assigned_run.assigned:
-            count = min(count, -(-((assigned_run.base - run.base) % _ADDRESSES) // size))
+            count = min(count, -(-((assigned_run.base - run.base) % ADDRESSES) // size))
     return count
 
 

@@ -3,8 +3,8 @@
 
 RHEL: the source packages of every update of 8.0 to 8.10, 9.0 to 9.6 and 10.0, as AlmaLinux and CentOS publish them
 (unpacked on GitHub: mkuron/almalinux-kernel and bobolopolis/linux-el, which agree), up to the builds in
-`RHEL_8_READ`, `RHEL_9_READ` and `RHEL_10_READ`. All that is in the table of capabilities was looked up in each; one
-that is not listed is as in the mainline release.
+`RHEL_8_READ`, `RHEL_9_READ` and `RHEL_10_READ`. All that is in the table of capabilities was looked up in each;
+one that is not listed is as in the mainline release.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from itertools import islice
 from drmemctl.formats.dynamic_memory import NODE, V1
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, decode_usable_memory
 from drmemctl.kernel.capabilities import DYNAMIC_MEMORY_V2, FORM2, LENGTH_CHECK, LMB_SIZE_U32
-from drmemctl.kernel.cmdline import command_line, options
+from drmemctl.kernel.cmdline import command_line, numa_is_off
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import AffinityRules, Associativity, is_node
@@ -100,7 +100,7 @@ class BootInput:
 def boot_associativity(tree: Tree, profile: Profile) -> Associativity:
     """Return how the kernel finds nodes: not at all with `numa=off`."""
     associativity = Associativity.as_booted(tree, AffinityRules(form2=profile.has(FORM2)))
-    if "off" in options(command_line(tree), "numa"):
+    if numa_is_off(command_line(tree)):
         return Associativity(associativity.form, (), None, associativity.lookup)
     return associativity
 

@@ -46,6 +46,11 @@ def has_flag(text: str, name: str) -> bool:
     return bool(options(text, name))
 
 
+def numa_is_off(text: str) -> bool:
+    """Whether all is in node 0: `early_numa` looks for `off` anywhere in a value, as in `numa=debug,off`."""
+    return any("off" in value for value in options(text, "numa"))
+
+
 class ParsedSize(NamedTuple):
     """A number of bytes at the beginning of a text, and the text behind it."""
 
@@ -66,6 +71,25 @@ def memory_size(text: str) -> int | None:
     """Return what the last `mem=` says in bytes, not rounded and 0 for what is no number; None without one."""
     values = [memparse(word.partition("=")[2]).size for word in text.split() if word.startswith("mem=")]
     return values[-1] if values else None
+
+
+_MOST_WORDS, _LONGEST_WORD = 4, 40
+
+
+def not_as_the_tree(tree: Tree) -> str:
+    """Return what has to be said where the command line keeps memory from Linux, or has it on other nodes."""
+    text = command_line(tree)
+    is_off, is_limited = numa_is_off(text), bool(memory_size(text))
+    words = [
+        word[:_LONGEST_WORD]
+        for word in text.split()
+        if (is_limited and word.startswith("mem="))
+        or (word.startswith("numa=") and ("fake=" in word or (is_off and "off" in word)))
+    ]
+    if not words:
+        return ""
+    listed = " ".join(words[-_MOST_WORDS:])
+    return f"the command line has {listed}: here is what the tree has, drmemctl blocks shows what Linux takes"
 
 
 _OTHER_RESERVATIONS = (",high", ",low")

@@ -24,13 +24,13 @@ from drmemctl.kernel.boot_regions import BootRegion
 from drmemctl.kernel.memblock import MemblockRegion
 from drmemctl.model.associativity import CHOSEN, RTAS
 from drmemctl.model.drmem import Drmem, LmbTable, RootCells
+from drmemctl.model.run import ADDRESSES
 from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node, Tree
 
 CRASH_BASE, CRASH_SIZE = "linux,crashkernel-base", "linux,crashkernel-size"
 RTAS_BASE, RTAS_SIZE = "linux,rtas-base", "rtas-size"
 KEXEC_PAGE = 4096
-_ADDRESSES = 1 << 64
 _MOST_LMBS = 524_288
 """LMBs that a record is made for: 128 TiB in LMBs of 256 MiB."""
 
@@ -174,10 +174,10 @@ def _records(
     for run in table.runs:
         # Above all usable memory there is nothing to find; large tables are mostly that.
         low = max(0, min(run.lmbs, -(-(reach - run.base) // size)))
-        if run.base + run.lmbs * size > _ADDRESSES:
+        if run.base + run.lmbs * size > ADDRESSES:
             low = run.lmbs
         for position in range(low):
-            base = (run.base + position * size) % _ADDRESSES
+            base = (run.base + position * size) % ADDRESSES
             yield tuple(_inside(usable, base, base + size, producer)) if base < reach else ()
         yield from repeat((), run.lmbs - low)
 

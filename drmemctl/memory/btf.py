@@ -6,11 +6,12 @@ Source: Linux include/asm-generic/vmlinux.lds.h (BTF lies between the text and t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import islice
 
 from drmemctl.errors import InputError
 from drmemctl.formats.btf import HEADER_SIZE, decode_btf_header, decode_structs, magic
-from drmemctl.memory.kernel_memory import KernelMemory
+from drmemctl.memory.kernel_memory import KernelMemory, places_in
 from drmemctl.memory.physical import AbsentMemoryError
 
 _STRUCTS = frozenset((b"device_node", b"property", b"drmem_lmb_info", b"drmem_lmb"))
@@ -37,9 +38,9 @@ def _structs(memory: KernelMemory) -> Mapping[str, Mapping[str, int]]:
     """Return the structures in BTF, none where there is none, or some of it is not in the dump."""
     if memory.dump.is_slow:
         return {}
-    for tried, address in enumerate(_places(memory)):
-        if tried >= _MOST_TRIED:
-            break
+    begin = magic(memory.byte_order)
+    places = (address + at for address, page in memory.image_before_data() for at in places_in(page, begin))
+    for address in islice(places, _MOST_TRIED):
         try:
             header = decode_btf_header(memory.read(address, HEADER_SIZE), memory.byte_order)
             if header is not None:
@@ -49,12 +50,3 @@ def _structs(memory: KernelMemory) -> Mapping[str, Mapping[str, int]]:
         except AbsentMemoryError:
             continue
     return {}
-
-
-def _places(memory: KernelMemory) -> Iterator[int]:
-    begin = magic(memory.byte_order)
-    for address, page in memory.image_before_data():
-        at = page.find(begin)
-        while at >= 0:
-            yield address + at
-            at = page.find(begin, at + 4)

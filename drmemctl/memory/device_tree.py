@@ -68,8 +68,11 @@ class KernelNode(NamedTuple):
 
 def kernel_tree(memory: KernelMemory, bounds: TreeBounds) -> KernelNode:
     """Return the kernel's tree; `InputError` where it is not in the dump, or cannot be told from another."""
-    roots = _roots(memory)
-    if not roots and "of_root" in memory.pinned:
+    probe = _Probe(memory)
+    is_pinned = "of_root" in memory.pinned
+    pointers = (pointer_at(memory, "of_root"),) if is_pinned else memory.pointers(memory.image())
+    roots = {(address, layout) for address in pointers for layout in _layouts(memory, probe, address)}
+    if not roots and is_pinned:
         raise not_there(memory, "of_root", "the root of a device tree")
     if not roots:
         raise memory.not_found("the kernel's device tree (of_root)")
@@ -86,19 +89,6 @@ def kernel_tree(memory: KernelMemory, bounds: TreeBounds) -> KernelNode:
     agree_with_btf(memory, "device_node", {"full_name": 8 * layout.full_name, **offsets})
     agree_with_btf(memory, "property", {"name": 0, "length": 8, "value": 16, "next": 24})
     return _TreeReader(memory, layout, bounds).node(address)
-
-
-def _roots(memory: KernelMemory) -> set[tuple[int, NodeLayout]]:
-    """Return root nodes that variables of the kernel point to, and the layout that holds together there."""
-    probe = _Probe(memory)
-    if "of_root" in memory.pinned:
-        pointer = pointer_at(memory, "of_root")
-        return {(pointer, layout) for layout in _layouts(memory, probe, pointer)}
-    return {
-        (address, layout)
-        for address in memory.pointers(memory.image())
-        for layout in _layouts(memory, probe, address)
-    }
 
 
 def _layouts(memory: KernelMemory, probe: _Probe, address: int) -> Iterator[NodeLayout]:

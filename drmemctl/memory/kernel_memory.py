@@ -211,6 +211,14 @@ def is_pointer(word: int) -> bool:
     return LINEAR <= word < LINEAR + LINEAR_SIZE and not word & 7
 
 
+def places_in(page: bytes, pattern: bytes) -> Iterator[int]:
+    """Yield where a pattern begins in a page; of places less than four bytes apart only the first."""
+    at = page.find(pattern)
+    while at >= 0:
+        yield at
+        at = page.find(pattern, at + 4)
+
+
 def _words(page: bytes, order: str) -> array[int]:
     words = array("Q", page)
     if order != ("<" if sys.byteorder == "little" else ">"):

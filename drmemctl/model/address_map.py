@@ -263,13 +263,9 @@ class _Sweep:
         here = {kind: content for kind, (last, content) in self._longest.items() if last >= position}
         best = here[max(here, key=_RANK.__getitem__)]
         in_memory = BOOT in here and (ASSIGNED in here or FREE in here)
-        if in_memory or self._lmbs[1] >= position or self._boot[1] >= position:
-            return self._clash(best)
-        return best
-
-    def _clash(self, content: int) -> int:
-        """Return the position of the same content with `overlap` set."""
-        if content not in self._clashes:
-            self._clashes[content] = len(self._contents)
-            self._contents.append(replace(self._contents[content], overlap=True))
-        return self._clashes[content]
+        if not (in_memory or self._lmbs[1] >= position or self._boot[1] >= position):
+            return best
+        if best not in self._clashes:
+            self._clashes[best] = len(self._contents)
+            self._contents.append(replace(self._contents[best], overlap=True))
+        return self._clashes[best]

@@ -95,7 +95,7 @@ class Associativity:
         Without a primary index where only a part of the tree is shown.
         """
         read = cls.as_booted(tree, rules)
-        unknown = _not_shown(tree, read.form, read.reference_points)
+        unknown = _form_not_shown(tree) or _points_not_shown(tree, read.form, read.reference_points)
         if not unknown:
             return read
         note = Defect("affinity-unknown", f"{unknown}: form and nodes are unknown")
@@ -107,7 +107,14 @@ class Associativity:
         form = affinity_form(tree)
         if form == 2 and not rules.form2:
             form = 1
-        points, defects = _reference_points(tree)
+        path = reference_points_node(tree)
+        node = tree.find(path)
+        prop = None if node is None else node.find(REFERENCE_POINTS)
+        points: tuple[int, ...] = ()
+        defects: list[Defect] = []
+        if prop is not None:
+            read = decode_reference_points(prop.value, prop.total)
+            points, defects = read.points, [defect.at(path, REFERENCE_POINTS) for defect in read.defects]
         primary = primary_index(form, points)
         lookup = None
         node = tree.find(NODE)
@@ -173,12 +180,8 @@ _FORM_BYTE = 5
 """Where `ibm,architecture-vec-5` has the form."""
 
 
-def _not_shown(tree: Tree, form: int, points: Sequence[int]) -> str:
-    """Return what the tree does not show of form and reference points, empty where it shows all that decides."""
-    return _form_not_shown(tree) or _points_not_shown(tree, form, points)
-
-
 def _form_not_shown(tree: Tree) -> str:
+    """Return what the tree does not show of the form, empty where it shows all that decides."""
     if platform.has_opal(tree):
         return ""
     chosen = tree.find(CHOSEN)
@@ -201,16 +204,6 @@ def _points_not_shown(tree: Tree, form: int, points: Sequence[int]) -> str:
         return f"no {RTAS} with {REFERENCE_POINTS} is shown"
     is_cut = prop.is_cut and primary_index(form, points) is None
     return f"{REFERENCE_POINTS} is cut before what decides" if is_cut else ""
-
-
-def _reference_points(tree: Tree) -> tuple[tuple[int, ...], list[Defect]]:
-    path = reference_points_node(tree)
-    node = tree.find(path)
-    prop = None if node is None else node.find(REFERENCE_POINTS)
-    if prop is None:
-        return (), []
-    points = decode_reference_points(prop.value, prop.total)
-    return points.points, [defect.at(path, REFERENCE_POINTS) for defect in points.defects]
 
 
 def primary_index(form: int, points: Sequence[int]) -> int | None:

@@ -24,10 +24,9 @@ from drmemctl.formats.memory_reg import (
 from drmemctl.model.associativity import Associativity, domains_of
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.platform import shows_absence
+from drmemctl.model.run import ADDRESSES
 from drmemctl.model.standard_properties import device_type, is_available
 from drmemctl.tree.node import Node, Tree, per_tree
-
-_ADDRESSES = 1 << 64
 
 DEFAULT_NODE = 0
 """Where Linux puts memory without `ibm,associativity`, and all memory when it runs without NUMA."""
@@ -105,7 +104,13 @@ def memory_nodes(tree: Tree, associativity: Associativity, defects: list[Defect]
     """Yield the children of the root that are, or are called, memory; faults go into `defects`."""
     for node, faults in _without_linux_nodes(tree):
         defects += faults
-        yield replace(node, node=_node_of(node.domains, associativity))
+        if associativity.unknown:
+            place = None
+        elif node.domains is None or associativity.primary_index is None:
+            place = DEFAULT_NODE
+        else:
+            place = associativity.node_of_row(node.domains)
+        yield replace(node, node=place)
 
 
 @per_tree
@@ -115,45 +120,31 @@ def _without_linux_nodes(tree: Tree) -> tuple[tuple[MemoryNode, list[Defect]], .
     nodes = []
     for child in tree.root.children:
         is_typed = device_type(child) == "memory"
-        if is_typed or child.base_name == "memory":
-            faults: list[Defect] = []
-            node = _memory_node(child, is_typed, cells, faults)
-            # What is only called so nobody takes, so that its faults are nobody's.
-            nodes.append((node, faults if is_typed else []))
+        if not is_typed and child.base_name != "memory":
+            continue
+        faults: list[Defect] = []
+        node = MemoryNode(
+            path="/" + child.name,
+            is_typed=is_typed,
+            reg=_ranges(child, REG, cells, faults) or (),
+            usable=_ranges(child, USABLE_MEMORY, cells, faults),
+            domains=domains_of(child),
+            node=None,
+            hotpluggable=child.find(HOTPLUGGABLE) is not None,
+            available=is_available(child),
+        )
+        # What is only called so nobody takes, so that its faults are nobody's.
+        nodes.append((node, faults if is_typed else []))
     return tuple(nodes)
 
 
-def _memory_node(node: Node, is_typed: bool, cells: RootCells, defects: list[Defect]) -> MemoryNode:
-    path = "/" + node.name
-    return MemoryNode(
-        path=path,
-        is_typed=is_typed,
-        reg=_ranges(node, REG, path, cells, defects) or (),
-        usable=_ranges(node, USABLE_MEMORY, path, cells, defects),
-        domains=domains_of(node),
-        node=None,
-        hotpluggable=node.find(HOTPLUGGABLE) is not None,
-        available=is_available(node),
-    )
-
-
-def _ranges(
-    node: Node, name: str, path: str, cells: RootCells, defects: list[Defect]
-) -> tuple[MemoryRange, ...] | None:
+def _ranges(node: Node, name: str, cells: RootCells, defects: list[Defect]) -> tuple[MemoryRange, ...] | None:
     prop = node.find(name)
     if prop is None:
         return None
     decode = decode_usable_reg if name == USABLE_MEMORY else decode_reg
     memory: MemoryReg = decode(prop.value, cells.address, cells.size, prop.total)
-    defects += [defect.at(path, name) for defect in memory.defects]
+    defects += [defect.at("/" + node.name, name) for defect in memory.defects]
     # Linux reads numbers of more cells into 64 bits (`dt_mem_next_cell`).
-    cut = (MemoryRange(part.base % _ADDRESSES, part.size % _ADDRESSES) for part in memory.ranges)
+    cut = (MemoryRange(part.base % ADDRESSES, part.size % ADDRESSES) for part in memory.ranges)
     return tuple(part for part in cut if part.size)
-
-
-def _node_of(domains: tuple[int, ...] | None, associativity: Associativity) -> int | None:
-    if associativity.unknown:
-        return None
-    if domains is None or associativity.primary_index is None:
-        return DEFAULT_NODE
-    return associativity.node_of_row(domains)

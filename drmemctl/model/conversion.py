@@ -27,9 +27,6 @@ PROPERTY_OF: dict[str, str] = {"v1": V1, "v2": V2}
 DEFAULT_LIMIT = 4_194_304
 """LMBs that a v1 property is made for unless someone asks for more: 96 MiB of entries."""
 
-_LAST_ADDRESS = (1 << 64) - 1
-_LAST_DRC_INDEX = (1 << 32) - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
@@ -61,9 +58,9 @@ def convert(tree: Tree, to: str, limit: int = DEFAULT_LIMIT) -> Conversion:
     old = drmem.entries
     remarks = list(_dropped_properties(node, old, drmem))
     if old.property == name:
-        return Conversion(
-            _with_only(tree, node, name, Property(name, old.data, _total(node, name))), False, tuple(remarks)
-        )
+        prop = node.find(name)
+        same = Property(name, old.data, None if prop is None else prop.total)
+        return Conversion(_with_only(tree, node, name, same), False, tuple(remarks))
     try:
         _check_whole(old)
         data = _encoded(name, drmem, old, limit)
@@ -74,23 +71,26 @@ def convert(tree: Tree, to: str, limit: int = DEFAULT_LIMIT) -> Conversion:
 
 
 def singles(table: LmbTable) -> Iterator[Run]:
-    """Yield an entry for each LMB, as v1 has them; without an LMB size only for runs of one LMB."""
-    size = table.lmb_size or 0
-    for run in table.runs:
-        base, drc, aa, flags = run.base, run.drc_index, run.aa_index, run.flags
-        # Addresses wrap at 64 bits and DRC indexes at 32, as in Linux.
-        for at in range(run.lmbs):
-            yield Run(base + at * size & _LAST_ADDRESS, 1, drc + at & _LAST_DRC_INDEX, aa, flags)
+    """Return an entry for each LMB, as v1 has them; without an LMB size only for runs of one LMB."""
+    return (run.part(at, 1, table.lmb_size) for run in table.runs for at in range(run.lmbs))
 
 
 def _encoded(name: str, drmem: Drmem, old: Entries, limit: int) -> bytes:
     table = drmem.table
-    _check_addresses(name, table, drmem.cells.address)
+    # In two cells, as everywhere, all addresses fit.
+    for run in table.runs if drmem.cells.address == 1 else ():
+        last = run.base + (run.lmbs - 1) * (table.lmb_size or 0)
+        if last >> 32:
+            message = f"address {last:#x} does not fit the root's single #address-cells"
+            raise FormatError(message, path=NODE, property=name)
     if name == V2:
         return encode_entries(V2, table.runs, drmem.cells.address)
     check_limit(table.n_lmbs, limit)
-    if table.lmb_size is None:
-        _check_single(old)
+    # Without an LMB size nothing says where each of several LMBs is.
+    for index, (_, lmbs, *_) in enumerate(old) if table.lmb_size is None else ():
+        if lmbs > 1:
+            message = f"a set of {lmbs:,} LMBs cannot be taken apart without {LMB_SIZE}"
+            raise FormatError(message, path=NODE, property=old.property, offset=old.offset(index))
     if drmem.cells.address == 2:
         return encode_v1_table(table)
     return encode_entries(V1, singles(table), drmem.cells.address)
@@ -105,44 +105,23 @@ def _check_whole(old: Entries) -> None:
             raise FormatError(message, path=NODE, property=old.property, offset=defect.offset, hint=hint)
 
 
-def _check_single(old: Entries) -> None:
-    """Refuse sets of several LMBs: where each of them is, only the LMB size says."""
-    for index, (_, lmbs, *_) in enumerate(old):
-        if lmbs > 1:
-            message = f"a set of {lmbs:,} LMBs cannot be taken apart without {LMB_SIZE}"
-            raise FormatError(message, path=NODE, property=old.property, offset=old.offset(index))
-
-
-def _check_addresses(name: str, table: LmbTable, address_cells: int) -> None:
-    """Refuse addresses that the entries' cells cannot hold; with two cells, as everywhere, all fit."""
-    if address_cells != 1:
-        return
-    for run in table.runs:
-        last = run.base + (run.lmbs - 1) * (table.lmb_size or 0)
-        if last >> 32:
-            message = f"address {last:#x} does not fit the root's single #address-cells"
-            raise FormatError(message, path=NODE, property=name)
-
-
 def _not_held(old: Entries) -> Iterator[Defect]:
     """Yield what the old property has beside its LMBs."""
     for defect in old.defects:
         yield replace(defect, message=defect.message + ", and are left out").at(NODE, old.property)
-    empty = (old.offset(index) for index, (_, lmbs, *_) in enumerate(old) if not lmbs)
-    offsets = empty if old.property == V2 else _reserved_words(old)
+    if old.property == V2:
+        code, content = "v2-empty-set", "sets without LMBs"
+        offsets = (old.offset(index) for index, (_, lmbs, *_) in enumerate(old) if not lmbs)
+    else:
+        # Linux neither reads nor keeps that word.
+        code, content = "v1-reserved", "reserved words that are not 0"
+        column = old.rows.names.index("reserved")
+        entries = old.rows.iterate(old.data, COUNT_SIZE, old.present)
+        offsets = (old.offset(index) for index, entry in enumerate(entries) if entry[column])
     first = next(offsets, None)
     if first is not None:
-        content = "sets without LMBs" if old.property == V2 else "reserved words that are not 0"
-        code = "v2-empty-set" if old.property == V2 else "v1-reserved"
         message = f"{content} are left out: {1 + sum(1 for _ in offsets):,} of {old.present:,}"
         yield Defect(code, message, NODE, old.property, first)
-
-
-def _reserved_words(old: Entries) -> Iterator[int]:
-    """Yield the offsets of entries whose reserved word is not 0; Linux neither reads nor keeps it."""
-    column = old.rows.names.index("reserved")
-    entries = old.rows.iterate(old.data, COUNT_SIZE, old.present)
-    return (old.offset(index) for index, entry in enumerate(entries) if entry[column])
 
 
 def _dropped_properties(node: Node, old: Entries, drmem: Drmem) -> Iterator[Defect]:
@@ -156,11 +135,6 @@ def _dropped_properties(node: Node, old: Entries, drmem: Drmem) -> Iterator[Defe
             yield Defect(
                 "drmem-both" if prop.name != old.property else "duplicate-property", message, NODE, prop.name
             )
-
-
-def _total(node: Node, name: str) -> int | None:
-    prop = node.find(name)
-    return None if prop is None else prop.total
 
 
 def _with_only(tree: Tree, node: Node, place: str, new: Property) -> Tree:

@@ -295,31 +295,27 @@ class Drmem:
         """
         node = drmem_node(tree)
         cells = RootCells.from_tree(tree)
-        lmb_size, defects = _lmb_size(node, cells)
-        name = next((name for name in (V1, V2) if node.find(name) is not None), None)
-        if name is None:
+        prop = node.find(LMB_SIZE)
+        if prop is None:
+            message = f"no {LMB_SIZE}: Linux takes none of its LMBs"
+            lmb_size, defects = None, [Defect("lmb-size-absent", message, NODE, LMB_SIZE)]
+        else:
+            size = decode_lmb_size(prop.value, cells.size, prop.total)
+            lmb_size, defects = size.value, [defect.at(NODE, LMB_SIZE) for defect in size.defects]
+        prop = node.find(V1) or node.find(V2)
+        if prop is None:
             defects.append(Defect("drmem-no-property", f"neither {V1} nor {V2} is there", NODE))
             return cls(LmbTable.of((), lmb_size), None, cells, tuple(defects))
-        prop = node.find(name)
-        assert prop is not None  # noqa: S101 - just found
-        entries = decode_entries(name, prop.value, cells.address, prop.total)
-        defects += [defect.at(NODE, name) for defect in entries.defects]
-        if name == V1 and node.find(V2) is not None:
+        entries = decode_entries(prop.name, prop.value, cells.address, prop.total)
+        defects += [defect.at(NODE, prop.name) for defect in entries.defects]
+        if prop.name == V1 and node.find(V2) is not None:
             defects.append(Defect("drmem-both", f"{V2} is there as well; Linux reads {V1} only", NODE, V2))
         try:
             table = LmbTable.of_property(entries, lmb_size, most)
         except LimitError as error:
-            error.source, error.path, error.property = tree.source or None, NODE, name
+            error.source, error.path, error.property = tree.source or None, NODE, prop.name
             raise
         return cls(table, entries, cells, tuple(defects))
-
-
-def _lmb_size(node: Node, cells: RootCells) -> tuple[int | None, list[Defect]]:
-    prop = node.find(LMB_SIZE)
-    if prop is None:
-        return None, [Defect("lmb-size-absent", f"no {LMB_SIZE}: Linux takes none of its LMBs", NODE, LMB_SIZE)]
-    size = decode_lmb_size(prop.value, cells.size, prop.total)
-    return size.value, [defect.at(NODE, LMB_SIZE) for defect in size.defects]
 
 
 def drmem_node(tree: Tree) -> Node:

@@ -21,6 +21,8 @@ ARRAY_ABSENT = "array-absent"
 ARRAY = "drmem_info"
 """The kernel's variable: what stands for the property of the LMBs where the array is shown."""
 
+_FROM_TREE = "--from tree shows the LMBs of the device tree"
+
 
 def array_in(tree: Tree) -> LmbTable | None:
     """Return the kernel's own array, None where the input is no dump or has none.
@@ -34,9 +36,13 @@ def array_in(tree: Tree) -> LmbTable | None:
 def named_array(tree: Tree) -> LmbTable:
     """Return the kernel's own array under the name of its variable; `NotInTreeError` if there is none to show."""
     array = array_in(tree)
-    if array is None:
-        raise _no_array(tree)
-    return replace(array, property_name=ARRAY)
+    if array is not None:
+        return replace(array, property_name=ARRAY)
+    message = "this is no kernel dump, and only those have the kernel's LMB array"
+    if tree.dump is not None:
+        message = "the kernel's LMB array (drmem_info) is not found in this dump"
+        message = next((defect.message for defect in tree.defects if defect.code == ARRAY_ABSENT), message)
+    raise NotInTreeError(message, source=tree.source, hint=_FROM_TREE)
 
 
 def read_table(path: str) -> LmbTable:
@@ -57,16 +63,7 @@ def _table_of(array: LmbArray) -> LmbTable:
 def no_dump(tree: Tree) -> NotInTreeError:
     """Return the error that an input has no tree of boot."""
     message = "this is no kernel dump, and only those have a tree of boot besides the tree"
-    return NotInTreeError(message, source=tree.source, hint="--from tree shows the LMBs of the device tree")
-
-
-def _no_array(tree: Tree) -> NotInTreeError:
-    """Return the error that there is no array to show."""
-    message = "this is no kernel dump, and only those have the kernel's LMB array"
-    if tree.dump is not None:
-        message = "the kernel's LMB array (drmem_info) is not found in this dump"
-        message = next((defect.message for defect in tree.defects if defect.code == ARRAY_ABSENT), message)
-    return NotInTreeError(message, source=tree.source, hint="--from tree shows the LMBs of the device tree")
+    return NotInTreeError(message, source=tree.source, hint=_FROM_TREE)
 
 
 class PastMoment(NamedTuple):

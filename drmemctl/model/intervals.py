@@ -221,19 +221,17 @@ class IndexSet:
         for first, end in split(start, count):
             at = first
             while at < end:
-                stop, member = self._stretch(at)
+                # From one bound to the next there are members only, or none.
+                following = bisect_right(self._starts, at)
+                is_member = following > 0 and at < self._ends[following - 1]
+                if is_member:
+                    stop = self._ends[following - 1]
+                else:
+                    stop = self._starts[following] if following < len(self._starts) else DRC_INDEXES
                 stop = min(stop, end)
-                if member == inside:
+                if is_member == inside:
                     yield at, stop - at
                 at = stop
-
-    def _stretch(self, index: int) -> tuple[int, bool]:
-        """Return how far it goes on from an index as there, and whether there is a member."""
-        position = bisect_right(self._starts, index) - 1
-        if position >= 0 and index < self._ends[position]:
-            return self._ends[position], True
-        following = position + 1
-        return (self._starts[following] if following < len(self._starts) else DRC_INDEXES), False
 
 
 def stretches(ordered: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -64,16 +64,30 @@ class LiveSystem:
         """Return what the files of a capture, or those of /proc and /sys, say."""
         text = {path: data.decode("utf-8", "replace") for path, data in files.items()}
         size = text.get("memory/block_size_bytes", text.get(f"{_MEMORY}/block_size_bytes", "")).strip()
+        # `lsmem -a -o RANGE,SIZE,STATE,REMOVABLE,ZONES,NODE,BLOCK` lists a block a line, all of the same size.
+        listed = text.get("lsmem", "")
+        first = _LISTED.search(listed)
+        listed_size = None if first is None else int(first["last"], 16) - int(first["first"], 16) + 1
         table, nodes = text.get("memory/blocks"), text.get("memory/nodes")
         blocks = list(_sysfs_blocks(text, links) if table is None else decode_blocks(table))
         if not blocks:
-            blocks = list(_listed_blocks(text.get("lsmem", "")))
+            blocks = [
+                BlockLine(
+                    int(match["block"]),
+                    match["state"],
+                    (int(match["node"]),),
+                    (match["zones"].split("/")[0],),
+                    YES_NO.get(match["removable"]),
+                )
+                for match in _LISTED.finditer(listed)
+            ]
+        release = (text.get("proc/version") or text.get("uname") or "").split()[2:3]
         return cls(
-            block_size=int(size, 16) or None if _HEX.match(size) else _listed_size(text.get("lsmem", "")),
+            block_size=int(size, 16) or None if _HEX.match(size) else listed_size,
             blocks={line.block: line for line in blocks},
             nodes={line.node: line for line in (_sysfs_nodes(text) if nodes is None else decode_nodes(nodes))},
             resources=tuple(_resources(text.get("proc/iomem", ""))),
-            release=_release(text),
+            release="".join(release),
             cmdline=text.get("proc/cmdline", "").strip(),
         )
 
@@ -87,11 +101,6 @@ class LiveSystem:
             if resource.name.startswith(name):
                 spans.add(resource.base, resource.last - resource.base + 1, position)
         return spans
-
-
-def _release(text: Mapping[str, str]) -> str:
-    words = (text.get("proc/version") or text.get("uname") or "").split()
-    return words[2] if len(words) > 2 else ""
 
 
 def _sysfs_blocks(text: Mapping[str, str], links: Iterable[str]) -> Iterator[BlockLine]:
@@ -108,19 +117,6 @@ def _sysfs_blocks(text: Mapping[str, str], links: Iterable[str]) -> Iterator[Blo
             zones = text.get(f"{_MEMORY}/memory{match[1]}/valid_zones", "").split()
             removable = YES_NO.get(text.get(f"{_MEMORY}/memory{match[1]}/removable", "").strip())
             yield BlockLine(block, content.strip(), tuple(sorted(nodes.get(block, ()))), tuple(zones), removable)
-
-
-def _listed_blocks(text: str) -> Iterator[BlockLine]:
-    """Yield the blocks that `lsmem -a -o RANGE,SIZE,STATE,REMOVABLE,ZONES,NODE,BLOCK` lists, one a line."""
-    for match in _LISTED.finditer(text):
-        nodes, zones = (int(match["node"]),), (match["zones"].split("/")[0],)
-        yield BlockLine(int(match["block"]), match["state"], nodes, zones, YES_NO.get(match["removable"]))
-
-
-def _listed_size(text: str) -> int | None:
-    """Return the bytes of a block, all of which have the same."""
-    match = _LISTED.search(text)
-    return None if match is None else int(match["last"], 16) - int(match["first"], 16) + 1
 
 
 def _sysfs_nodes(text: Mapping[str, str]) -> Iterator[NodeLine]:

@@ -131,8 +131,10 @@ class LookupUsage:
         for aa_index, index_users in _by_index(drmem.table):
             if 0 <= aa_index < present:
                 users[aa_index] = index_users
+            elif aa_index == _AI_INVALID:
+                outsiders.append(Outsiders(INVALID, None, index_users))
             else:
-                outsiders.append(_outsiders(aa_index, index_users))
+                outsiders.append(Outsiders(UNSET if aa_index == AA_UNSET else OUT_OF_RANGE, aa_index, index_users))
             _check(len(outsiders), "aa_index values without an array", limit)
         outsiders.sort(key=lambda outsider: (outsider.reason != UNSET, outsider.reason != INVALID))
         return cls(
@@ -197,12 +199,6 @@ def _by_index(table: LmbTable) -> Iterator[tuple[int, Users]]:
             run = table.runs[key & ((1 << _SHIFT) - 1)]
             counter.add(run.base, run.lmbs, run.flags, table.lmb_size)
         yield aa_index, counter.users()
-
-
-def _outsiders(aa_index: int, users: Users) -> Outsiders:
-    if aa_index == _AI_INVALID:
-        return Outsiders(INVALID, None, users)
-    return Outsiders(UNSET if aa_index == AA_UNSET else OUT_OF_RANGE, aa_index, users)
 
 
 @dataclass(slots=True)

@@ -161,22 +161,22 @@ class _NodeCounter:
 
     def nodes(self) -> tuple[NumaNode, ...]:
         homeless = self._add_cores()
-        self._add_boot_memory()
+        for memory_node in self._memory.boot.nodes:
+            if memory_node.ranges:
+                self._at(memory_node.node).boot_bytes += memory_node.size
+                if memory_node.domains is not None:
+                    self._fill(memory_node.node, memory_node.domains)
         if self._memory.rules.bridges:
             self._add_bridges()
         self._add_lmbs()
         self._add_homeless(homeless)
         if not self._memory.rules.bridges:
-            self._add_unread_bridges()
+            # Kernels before 6.11 put no node online for a bridge: it counts where its node has something else.
+            self._add_bridges()
         size = self._memory.table.lmb_size or 0
-        ids = sorted(self._counts, key=lambda node: (node is None, node or 0))
-        return tuple(self._frozen(node, size) for node in ids)
-
-    def _frozen(self, node: int | None, lmb_size: int) -> NumaNode:
-        counts = self._counts[node]
-        lmb_bytes = counts.lmbs * lmb_size
-        return NumaNode(
-            node, counts.boot_bytes, counts.lmbs, lmb_bytes, counts.cores, counts.threads, counts.bridges
+        return tuple(
+            NumaNode(node, at.boot_bytes, at.lmbs, at.lmbs * size, at.cores, at.threads, at.bridges)
+            for node, at in sorted(self._counts.items(), key=lambda item: (item[0] is None, item[0] or 0))
         )
 
     def _add_cores(self) -> _Counts:
@@ -190,26 +190,14 @@ class _NodeCounter:
                 self._fill(core.node, core.domains)
         return homeless
 
-    def _add_boot_memory(self) -> None:
-        for node in self._memory.boot.nodes:
-            if not node.ranges:
-                continue
-            self._at(node.node).boot_bytes += node.size
-            if node.domains is not None:
-                self._fill(node.node, node.domains)
-
     def _add_bridges(self) -> None:
+        counted = self._memory.rules.bridges
         for domains in bridge_lists(self._tree):
             node = self._memory.associativity.node_of_row(domains)
-            if node is not None:
+            if counted and node is not None:
                 self._at(node).bridges += 1
                 self._fill(node, domains)
-
-    def _add_unread_bridges(self) -> None:
-        """Count bridges where their node has something else: kernels before 6.11 put none online for them."""
-        for domains in bridge_lists(self._tree):
-            node = self._memory.associativity.node_of_row(domains)
-            if node in self._counts:
+            elif not counted and node in self._counts:
                 self._at(node).bridges += 1
 
     def _add_lmbs(self) -> None:

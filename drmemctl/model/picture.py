@@ -124,13 +124,12 @@ def _cells(address_map: AddressMap, size: int) -> dict[int, Cell]:
     for key, part in _parts(address_map, size).items():
         index, content = divmod(key, len(address_map.contents))
         parts.setdefault(index, []).append((address_map.contents[content], part))
-    return {index: _cell(shares, size) for index, shares in parts.items()}
-
-
-def _cell(parts: list[tuple[Content, int]], size: int) -> Cell:
-    # A clash is worth seeing however small it is; else the most bytes win, and the lowest address a tie.
-    content, most = max(parts, key=lambda part: (part[0].overlap, part[1]))
-    return Cell(content, len(parts) > 1 or most < size)
+    cells: dict[int, Cell] = {}
+    for index, shares in parts.items():
+        # A clash is worth seeing however small it is; else the most bytes win, and the lowest address a tie.
+        seen, most = max(shares, key=lambda share: (share[0].overlap, share[1]))
+        cells[index] = Cell(seen, len(shares) > 1 or most < size)
+    return cells
 
 
 def _parts(address_map: AddressMap, size: int) -> dict[int, int]:

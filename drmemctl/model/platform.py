@@ -13,6 +13,7 @@ from enum import Enum
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.strings import decode_strings
+from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node, Tree
 
 RTAS = "/rtas"
@@ -36,8 +37,6 @@ class Platform(Enum):
 
 def platform_of(tree: Tree) -> Platform:
     """Return what kind of machine it is; what shows LMBs, or says nothing of itself, is taken for a partition."""
-    from drmemctl.model.standard_properties import device_type
-
     if tree.find(NODE) is not None:
         return Platform.PSERIES
     compatible = _compatible(tree)
@@ -73,8 +72,6 @@ def hypertas_functions(tree: Tree) -> tuple[str, ...]:
 
 def missing_part(tree: Tree) -> str:
     """Return what every tree of a partition has and this one does not show; empty where it shows all of that."""
-    from drmemctl.model.standard_properties import device_type
-
     if tree.find(CHOSEN) is None:
         return CHOSEN
     if tree.find(RTAS) is None:
@@ -131,7 +128,9 @@ def why_no_drmem(tree: Tree) -> tuple[str, str]:
         reason = "this is no tree of a pseries machine but of bare metal (PowerNV), which has no dynamic memory"
         return reason, "take the tree of a partition or guest; drmemctl numa shows the nodes of this machine"
     if platform is Platform.FOREIGN:
-        return f"this is no tree of a pseries machine{_named(tree)}", "drmemctl is about IBM pseries partitions"
+        compatible = _compatible(tree)
+        named = f" (compatible: {compatible[0][:60]})" if compatible else ""
+        return f"this is no tree of a pseries machine{named}", "drmemctl is about IBM pseries partitions"
     return _why_none_in_partition(tree)
 
 
@@ -148,8 +147,3 @@ def _why_none_in_partition(tree: Tree) -> tuple[str, str]:
     if not is_whole(tree, tree.find(CHOSEN)):
         return f"this dump shows only a part of {CHOSEN}", running
     return "this blob was made before ibm,client-architecture-support", running
-
-
-def _named(tree: Tree) -> str:
-    compatible = _compatible(tree)
-    return f" (compatible: {compatible[0][:60]})" if compatible else ""

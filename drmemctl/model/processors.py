@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from drmemctl.formats.rows import words
 from drmemctl.model.associativity import Associativity, domains_of
 from drmemctl.model.standard_properties import device_type, is_available
-from drmemctl.tree.node import Node, Tree
+from drmemctl.tree.node import Tree
 
 CPUS = "/cpus"
 INTERRUPT_SERVERS = "ibm,ppc-interrupt-server#s"
@@ -48,11 +48,7 @@ def cores(tree: Tree, associativity: Associativity) -> Iterator[Core]:
             # changes nothing, since positions count from the front.
             domains = domains_of(node)
             place = None if domains is None else associativity.node_of_row(domains)
-            yield Core(f"{CPUS}/{node.name}", _threads(node), domains, place)
-
-
-def _threads(node: Node) -> array[int]:
-    servers = node.get(INTERRUPT_SERVERS)
-    if servers is None:  # an old tree; a core without threads, as in smp_setup_cpu_maps
-        servers = (node.get("reg") or b"")[:4]
-    return words(servers)
+            servers = node.get(INTERRUPT_SERVERS)
+            if servers is None:  # an old tree; a core without threads, as in smp_setup_cpu_maps
+                servers = (node.get("reg") or b"")[:4]
+            yield Core(f"{CPUS}/{node.name}", words(servers), domains, place)

@@ -53,21 +53,17 @@ class Selection:
     def _parts(self, table: LmbTable, associativity: Associativity) -> Iterator[Run]:
         size = table.lmb_size
         for run in table.runs:
-            if not self._takes(run, associativity):
+            if self.states and not any(has_state(run.flags, state) for state in self.states):
                 continue
+            if self.nodes:
+                node = associativity.node_of(run.aa_index, run.flags)
+                if (-1 if node is None else node) not in self.nodes:
+                    continue
             spans = self._spans(run, size)
             if size is None and spans:
                 yield run  # the address of a set's later LMBs is unknown: it cannot be cut
             else:
                 yield from (run.part(span.first, span.end - span.first, size) for span in spans)
-
-    def _takes(self, run: Run, associativity: Associativity) -> bool:
-        if self.states and not any(has_state(run.flags, state) for state in self.states):
-            return False
-        if not self.nodes:
-            return True
-        node = associativity.node_of(run.aa_index, run.flags)
-        return (-1 if node is None else node) in self.nodes
 
     def _spans(self, run: Run, lmb_size: int | None) -> list[_Span]:
         """Return the positions in a run that have one of the DRC indexes and one of the addresses."""

@@ -47,20 +47,16 @@ def most_decoded(name: str) -> int:
     }[growth(name)]
 
 
-def _is_known(name: str) -> bool:
-    from drmemctl.formats.registry import is_known
-
-    return is_known(name)
-
-
 def within_bounds(tree: Tree) -> Tree:
     """Return the tree; `LimitError` for a property that is decoded and larger than that of any partition."""
     for path, node in tree.walk():
         for prop in node.properties:
             size = len(prop.value)
             if size > LIMITS.max_value:
+                from drmemctl.formats.registry import is_known
+
                 most = most_decoded(prop.name)
-                if size > most and _is_known(prop.name):
+                if size > most and is_known(prop.name):
                     message = f"{size:,} bytes, more than {most // MIB} MiB"
                     source = tree.source or None
                     raise LimitError(message, source=source, path=path, property=prop.name, hint=NOT_REAL)

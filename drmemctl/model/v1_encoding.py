@@ -9,14 +9,13 @@ from collections.abc import Iterator
 
 from drmemctl.formats.rows import pack_words
 from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import ADDRESSES
 
 V1_CELL = 24
 """sizeof(struct of_drconf_cell_v1) with an address of 64 bits: three words of 64 bits."""
 
 _AT_ONCE = 1 << 16
 """LMBs whose entries are made at a time: their columns take as much room again."""
-
-_WRAP = 1 << 64
 
 
 def encode_v1_table(table: LmbTable, most: int | None = None, flags_kept: int = -1) -> bytes:
@@ -47,8 +46,8 @@ def _entries(table: LmbTable, most: int, flags_kept: int) -> Iterator[array[int]
         kind = array("Q", [aa << 32 | flags_of_run & flags_kept])
         for first in range(0, count, _AT_ONCE):
             n = min(_AT_ONCE, count - first)
-            addresses = _progression((base + first * size) % _WRAP, size, n)
-            drc_words = _progression((drc + first << 32) % _WRAP, 1 << 32, n)
+            addresses = _progression((base + first * size) % ADDRESSES, size, n)
+            drc_words = _progression((drc + first << 32) % ADDRESSES, 1 << 32, n)
             yield _interleaved(addresses, drc_words, kind * n)
 
 
@@ -62,6 +61,6 @@ def _progression(first: int, step: int, count: int) -> array[int]:
     """Return numbers of 64 bits, each a step after the one before; they wrap, as in Linux."""
     if not step:
         return array("Q", [first]) * count
-    if first + step * count <= _WRAP:
+    if first + step * count <= ADDRESSES:
         return array("Q", range(first, first + step * count, step))
-    return array("Q", [(first + i * step) % _WRAP for i in range(count)])
+    return array("Q", [(first + i * step) % ADDRESSES for i in range(count)])

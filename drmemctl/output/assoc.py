@@ -11,7 +11,7 @@ from drmemctl.model.lookup_usage import INVALID, OUT_OF_RANGE, UNSET, ArrayUse, 
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.json import kernel_field, record, streamed
 from drmemctl.output.lmb_words import address_range, domains_text, width_of
-from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.screen import Screen
 from drmemctl.output.table import AS_IT_IS, Cell, Column, NodeCell, TableChoice, ValueCell, show_table
 from drmemctl.wording import count_of
 
@@ -26,10 +26,13 @@ def show_usage(
     choice: TableChoice = AS_IT_IS,
 ) -> None:
     """Print the arrays as `text`, `json` or `csv`."""
+    arrays = (array_record(use, usage.lmb_size) for use in usage.arrays)
+    without_array = (outsiders_record(outsiders, usage.lmb_size) for outsiders in usage.outsiders)
     if format == "json":
-        _show_json(screen, usage, kernel)
+        head = {**kernel_field(kernel), **record(usage, "n_arrays array_sz usable lmb_size")}
+        screen.write_all(streamed("assoc", head, {"arrays": arrays, "without_array": without_array}))
     elif format == "csv":
-        screen.write_all(_csv_lines(usage))
+        screen.write_all(csv_lines(_CSV, chain(arrays, without_array)))
     else:
         show_table(screen, COLUMNS, rows(usage), title=title(usage), choice=choice)
 
@@ -55,27 +58,9 @@ def users_record(users: Users, lmb_size: int | None) -> dict[str, Any]:
     }
 
 
-def _show_json(screen: Screen, usage: LookupUsage, kernel: str | None) -> None:
-    head = {
-        **kernel_field(kernel),
-        **record(usage, "n_arrays array_sz usable lmb_size"),
-    }
-    lists = {
-        "arrays": (array_record(entry, usage.lmb_size) for entry in usage.arrays),
-        "without_array": (outsiders_record(entry, usage.lmb_size) for entry in usage.outsiders),
-    }
-    screen.write_all(streamed("assoc", head, lists))
-
-
 _CSV = (
     "aa_index", "associativity", "node", "same_as", "reason", "lmbs", "assigned", "free", "reserved", "bytes",
 )  # fmt: skip
-
-
-def _csv_lines(usage: LookupUsage) -> Iterator[str]:
-    records = (array_record(entry, usage.lmb_size) for entry in usage.arrays)
-    without_array = (outsiders_record(entry, usage.lmb_size) for entry in usage.outsiders)
-    return csv_lines(_CSV, chain(records, without_array))
 
 
 COLUMNS = (
@@ -105,38 +90,25 @@ def title(usage: LookupUsage) -> str:
 
 def rows(usage: LookupUsage) -> Iterator[Sequence[Cell]]:
     """Yield the cells of each array, then of the LMBs that have none; one for each of `COLUMNS`."""
-    width = _address_width(usage)
+    everybody = [*(use.users for use in usage.arrays), *(outsiders.users for outsiders in usage.outsiders)]
+    ends = (base + lmbs * (usage.lmb_size or 1) for users in everybody for base, lmbs in users.ranges)
+    width = width_of(max(ends, default=1) - 1)
     for use in usage.arrays:
-        yield _array_row(use, usage, width)
+        node = NodeCell.of_node(use.node, "?" if usage.unknown else "none")
+        notes = [f"same as {use.same_as}"] * (use.same_as is not None)
+        notes += ["unused"] * (not use.users.lmbs)
+        states = (use.users.free, "free"), (use.users.reserved, "reserved")
+        notes += [f"{number:,} {state}" for number, state in states if number]
+        note = (", ".join(notes), "yellow" if use.same_as is not None or not use.users.lmbs else "dim")
+        memory = _users_cells(use.users, usage.lmb_size, width)
+        yield (str(use.index), domains_text(use.domains), node, *memory, note)
     for outsiders in usage.outsiders:
-        yield _outsiders_row(outsiders, usage.lmb_size, width)
-
-
-def _address_width(usage: LookupUsage) -> int:
-    users = [*(use.users for use in usage.arrays), *(outsiders.users for outsiders in usage.outsiders)]
-    ends = (base + lmbs * (usage.lmb_size or 1) for entry in users for base, lmbs in entry.ranges)
-    return width_of(max(ends, default=1) - 1)
-
-
-def _array_row(use: ArrayUse, usage: LookupUsage, width: int) -> Sequence[Cell]:
-    node = NodeCell.of("?", style="dim") if usage.unknown else NodeCell.of("none", style="bold red")
-    if use.node is not None:
-        node = NodeCell.of(use.node, style=node_style(use.node))
-    notes = [f"same as {use.same_as}"] * (use.same_as is not None)
-    notes += ["unused"] * (not use.users.lmbs)
-    states = (use.users.free, "free"), (use.users.reserved, "reserved")
-    notes += [f"{number:,} {state}" for number, state in states if number]
-    note: Cell = (", ".join(notes), "yellow" if use.same_as is not None or not use.users.lmbs else "dim")
-    return (str(use.index), domains_text(use.domains), node, *_users_cells(use.users, usage.lmb_size, width), note)
-
-
-def _outsiders_row(outsiders: Outsiders, lmb_size: int | None, width: int) -> Sequence[Cell]:
-    users = outsiders.users
-    node = NodeCell.of("none", style="bold red") if users.assigned else NodeCell.of("-", style="dim")
-    index = "-" if outsiders.aa_index is None or outsiders.reason == UNSET else str(outsiders.aa_index)
-    # An unassigned LMB has no array, as LoPAR wants; an assigned one kills a booting kernel.
-    note: Cell = (_why(outsiders), "bold red" if users.assigned else "dim")
-    return (index, "-", node, *_users_cells(users, lmb_size, width), note)
+        users = outsiders.users
+        node = NodeCell.of_node(None, "none" if users.assigned else "-")
+        index = "-" if outsiders.aa_index is None or outsiders.reason == UNSET else str(outsiders.aa_index)
+        # An unassigned LMB has no array, as LoPAR wants; an assigned one kills a booting kernel.
+        note = (_why(outsiders), "bold red" if users.assigned else "dim")
+        yield (index, "-", node, *_users_cells(users, usage.lmb_size, width), note)
 
 
 def _why(outsiders: Outsiders) -> str:
@@ -150,11 +122,8 @@ def _users_cells(users: Users, lmb_size: int | None, width: int) -> tuple[Cell, 
     if not users.lmbs:
         return "-", "-", "-"
     memory = ValueCell.of_size(None if lmb_size is None else users.lmbs * lmb_size)
-    return f"{users.lmbs:,}", memory, _addresses(users, lmb_size, width)
-
-
-def _addresses(users: Users, lmb_size: int | None, width: int) -> str:
-    """Return the first range, and how many more there are: more than that would not fit 80 columns."""
     base, lmbs = users.ranges[0]
     first = f"{base:#0{width}x}" if lmb_size is None else address_range(base, lmbs * lmb_size, width)
-    return first if users.n_ranges == 1 else f"{first} +{users.n_ranges - 1:,}"
+    # The first range, and how many more there are: more than that would not fit 80 columns.
+    addresses = first if users.n_ranges == 1 else f"{first} +{users.n_ranges - 1:,}"
+    return f"{users.lmbs:,}", memory, addresses

@@ -12,7 +12,6 @@ from drmemctl.formats.plain import record as plain_record
 from drmemctl.kernel.block_map import BlockSpan, Owner
 from drmemctl.kernel.boot_regions import DriverMemory
 from drmemctl.kernel.sections import SECTION, SUBSECTION
-from drmemctl.model.run import Run
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.drc_hex import hex_text
 from drmemctl.output.json import record, streamed
@@ -40,6 +39,8 @@ COLUMNS = (
 
 def show_blocks(screen: Screen, blocks: BootBlocks, format: str, choice: TableChoice = AS_IT_IS) -> None:
     """Print the blocks as `text`, `json` or `csv`."""
+    spans = (_record(span, blocks) for span in blocks.spans())
+    pmem = (_pmem_record(region, blocks.block_size) for region in blocks.pmem)
     if format == "json":
         head = {
             **plain_record(
@@ -48,33 +49,24 @@ def show_blocks(screen: Screen, blocks: BootBlocks, format: str, choice: TableCh
             "section_size": SECTION,
             "subsection_size": SUBSECTION,
         }
-        lists = {
-            "blocks": (_record(span, blocks) for span in blocks.spans()),
-            "pmem": (_pmem_record(region, blocks.block_size) for region in blocks.pmem),
-        }
-        screen.write_all(streamed("blocks", head, lists))
+        screen.write_all(streamed("blocks", head, {"blocks": spans, "pmem": pmem}))
         return
     if blocks.kernel.dead:
         return
     if format == "csv":
-        spans = (_record(span, blocks) for span in blocks.spans())
-        pmem = (_pmem_record(region, blocks.block_size) for region in blocks.pmem)
         screen.write_all(csv_lines(_CSV, chain(spans, pmem)))
         return
     # Of blocks that are all online it is not worth a column.
     with_states = choice != AS_IT_IS or bool(blocks.kernel.blocks.offline)
     columns = [column for column in COLUMNS if with_states or column.title != "state"]
     rows = _rows(blocks, with_states=with_states)
-    show_table(screen, columns, rows, title=_summary(blocks), choice=choice)
-
-
-def _summary(blocks: BootBlocks) -> str:
     per_block, per_section = blocks.block_size // SECTION, SECTION // SUBSECTION
     size = f"memory blocks of {size_text(blocks.block_size)} ({blocks.block_size:#x})"
     if not blocks.suitable:
         size += f", as Linux refuses {blocks.computed_size:#x}"
     parts = f"{per_section} sub-sections of {size_text(SUBSECTION)}"
-    return f"{size}: {count_of(per_block, 'section')} of {size_text(SECTION)}, each {parts}"
+    title = f"{size}: {count_of(per_block, 'section')} of {size_text(SECTION)}, each {parts}"
+    show_table(screen, columns, rows, title=title, choice=choice)
 
 
 def _record(span: BlockSpan, blocks: BootBlocks) -> dict[str, Any]:
@@ -123,19 +115,17 @@ def _rows(blocks: BootBlocks, *, with_states: bool) -> Iterator[Sequence[Cell]]:
         node = "?" if blocks.unknown and span.node is not None else node
         adding = (span.meets, "green" if span.meets == "possible" else "dim")
         state: Cell = (_state(span) or "-", None if span.online else "yellow")
-        yield (numbered, at, node, *((state,) if with_states else ()), _owners(span), adding)
+        words = [
+            safe(owner.path, 40)
+            if owner.run is None
+            else f"{count_of(owner.run.count, 'LMB')} {hex_text(owner.run.drc_index)} {owner.state}"
+            for owner in span.owners
+        ]
+        more = span.n_owners - len(span.owners)
+        text = ", ".join(words) + (f" and {more:,} more" if more else "")
+        owners = (text or "none", "yellow" if span.shared or not span.aligned else None)
+        yield (numbered, at, node, *((state,) if with_states else ()), owners, adding)
     for region in blocks.pmem:
         amount = "size unknown" if region.size is None else size_text(region.size)
         who = f"{safe(region.path, 50)} ({amount})"
         yield ("-", "where the hypervisor maps it", "-", *(("-",) if with_states else ()), who, "by driver")
-
-
-def _lmbs(run: Run, state: str) -> str:
-    return f"{count_of(run.count, 'LMB')} {hex_text(run.drc_index)} {state}"
-
-
-def _owners(span: BlockSpan) -> Cell:
-    words = [safe(owner.path, 40) if owner.run is None else _lmbs(owner.run, owner.state) for owner in span.owners]
-    more = span.n_owners - len(span.owners)
-    text = ", ".join(words) + (f" and {more:,} more" if more else "")
-    return (text or "none", "yellow" if span.shared or not span.aligned else None)

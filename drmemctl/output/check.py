@@ -260,22 +260,17 @@ def range_text(lmbs: LmbRange) -> str:
     """Return a range of LMBs as people read it: addresses, size, DRC indexes, aa_index, node, flags."""
     from drmemctl.formats.dynamic_memory import aa_text, flag_names
 
+    no_node = "no node" if lmbs.is_shown else "node unknown"
     parts = [
         addresses(lmbs),
         "size unknown" if lmbs.size is None else size_text(lmbs.size),
         count_of(lmbs.count, "LMB"),
         f"DRC {drc_range(lmbs.drc_index, lmbs.count)}",
         f"aa {aa_text(lmbs.aa_index)}",
-        _node_text(lmbs),
+        no_node if lmbs.node is None else f"node {lmbs.node}",
         " ".join(flag_names(lmbs.flags)) or "free",
     ]
     return "  ".join(parts)
-
-
-def _node_text(lmbs: LmbRange) -> str:
-    if lmbs.node is not None:
-        return f"node {lmbs.node}"
-    return "no node" if lmbs.is_shown else "node unknown"
 
 
 def addresses(lmbs: LmbRange) -> str:

@@ -47,24 +47,26 @@ def render(view: CheckView, screen: Screen) -> Iterator[str]:
         if not report.error:
             # Standard error says why there is nothing to judge.
             shown = report._replace(note="") if view.is_unjudged(report) else report
-            lines = _report_lines(shown, room, screen)
-            yield gap + "".join(screen.style(line.text, line.style) + "\n" for line in lines)
-    yield _ending(view, screen, many=many or last is None)
-
-
-def _ending(view: CheckView, screen: Screen, *, many: bool) -> str:
-    rule = view.tally.worst_rule
-    lines = []
-    if many:
-        lines.append(screen.style(summary(view.tally), "bold"))
-    if rule is not None:
-        lines.append(screen.style(hint(rule), "dim"))
-    gap = "\n" if lines and view.tally.faulty else ""
-    return gap + "".join(line + "\n" for line in lines)
+            parts = (screen.style(line.text, line.style) + "\n" for line in _report_lines(shown, room, screen))
+            yield gap + "".join(parts)
+    ending = ""
+    if many or last is None:
+        ending += screen.style(summary(view.tally), "bold") + "\n"
+    if (rule := view.tally.worst_rule) is not None:
+        ending += screen.style(hint(rule), "dim") + "\n"
+    yield ("\n" if ending and view.tally.faulty else "") + ending
 
 
 def _report_lines(report: Report, room: int, screen: Screen) -> list[_Line]:
-    head = _head(report)
+    number = counted(finding.severity for finding in report.findings)
+    judgement = severities(number)
+    if not report.judged:
+        judgement = f"{judgement}, and nothing more to judge" if report.findings else "nothing to judge"
+    from_baseline = f", {report.known:,} known from the baseline" if report.known else ""
+    note = f" ({safe('; '.join(report.notes), 500)})" if report.notes else ""
+    head = _Line(
+        f"{safe(report.source)}: {judgement}{from_baseline}{note}", style="bold" if report.findings else None
+    )
     groups = [
         _group(list(members), report.source)
         for _, members in groupby(report.findings, lambda finding: finding.rule)
@@ -77,18 +79,6 @@ def _report_lines(report: Report, room: int, screen: Screen) -> list[_Line]:
     further = [f"{count_of(hidden, 'rule')} more"] if hidden else []
     more = _Line(f"… {'; '.join([*further, '--all shows everything'])}", style="dim")
     return [head, *shown, more]
-
-
-def _head(report: Report) -> _Line:
-    number = counted(finding.severity for finding in report.findings)
-    judgement = severities(number)
-    if not report.judged:
-        judgement = f"{judgement}, and nothing more to judge" if report.findings else "nothing to judge"
-    from_baseline = f", {report.known:,} known from the baseline" if report.known else ""
-    note = f" ({safe('; '.join(report.notes), 500)})" if report.notes else ""
-    return _Line(
-        f"{safe(report.source)}: {judgement}{from_baseline}{note}", style="bold" if report.findings else None
-    )
 
 
 def _group(findings: Sequence[Finding], source: str) -> list[_Line]:
@@ -145,10 +135,7 @@ def _cut(group: Sequence[_Line], share: int, width: int) -> list[_Line]:
         shown.append(line)
     if len(shown) == len(group) or share - _cost(shown, width) < 1:
         return shown
-    return [*shown, _omitted(group[len(shown) :])]
-
-
-def _omitted(lines: Sequence[_Line]) -> _Line:
-    numbers = [(sum(line.kind == kind for line in lines), kind) for kind in ("finding", "range", "command")]
+    omitted = group[len(shown) :]
+    numbers = [(sum(line.kind == kind for line in omitted), kind) for kind in ("finding", "range", "command")]
     parts = [count_of(number, f"more {kind}") for number, kind in numbers if number]
-    return _Line(f"    … {', '.join(parts) or 'more'}", style="dim")
+    return [*shown, _Line(f"    … {', '.join(parts) or 'more'}", style="dim")]

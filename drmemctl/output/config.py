@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from drmemctl.output.screen import Screen
-from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, show_table
+from drmemctl.output.table import AS_IT_IS, Column, TableChoice, show_table
 from drmemctl.output.text import safe
 
 
@@ -63,7 +63,8 @@ def show_config(
     else:
         title = "there is no file of settings" if file is None else f"settings of {safe(file)}"
         if settings:
-            show_table(screen, COLUMNS, map(_cells, settings), title=title, choice=choice)
+            rows = ([record[key] or _NOTHING for key in _KEYS] for record in map(_record, settings))
+            show_table(screen, COLUMNS, rows, title=title, choice=choice)
         else:
             screen.write_text([f"{title}; every option has its default, which `drmemctl config COMMAND` shows\n"])
 
@@ -78,28 +79,13 @@ def _record(setting: Setting) -> dict[str, Any]:
     }
 
 
-def _cells(setting: Setting) -> Sequence[Cell]:
-    return (
-        setting.command or "-",
-        setting.option or "-",
-        _text(setting.value),
-        setting.origin,
-        safe(setting.where, None) or "-",
-    )
-
-
 def _text(value: Any) -> str:
     if value is None or value == "":
         return _NOTHING
     if isinstance(value, bool):
         return str(value).lower()
-    return ", ".join(_texts(value))
-
-
-def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, list):
-        yield from (safe(str(item), None) for item in value)
-    elif isinstance(value, dict):
-        yield from (f"{safe(str(key), None)} = {_text(item)}" for key, item in value.items())
-    else:
-        yield safe(str(value), None)
+        return ", ".join(safe(str(item), None) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{safe(str(key), None)} = {_text(item)}" for key, item in value.items())
+    return safe(str(value), None)

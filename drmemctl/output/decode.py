@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from drmemctl.check.decoding import Decoding
@@ -33,7 +32,11 @@ HEX_BYTES = 32
 def show_decoding(screen: Screen, decoding: Decoding, format: str) -> None:
     """Print answers as `text` or `json`."""
     if format == "json":
-        screen.write_all(_json(decoding))
+        head = {"kind": decoding.kind}
+        answers = (_answer_record(answer, decoding.stream) for answer in decoding.stream.answers)
+        findings = (record(finding, _FINDING) for finding in decoding.findings)
+        # The values must come back as the same bytes, so their texts are whole.
+        screen.write_all(streamed("decode", head, {"answers": answers, "findings": findings}))
     else:
         screen.write_text(_text(screen, decoding))
 
@@ -42,14 +45,6 @@ def hex_lines(data: bytes) -> Iterator[str]:
     """Yield bytes as lines of hex, which `decode` reads as well."""
     for at in range(0, len(data), HEX_BYTES):
         yield data[at : at + HEX_BYTES].hex() + "\n"
-
-
-def _json(decoding: Decoding) -> Iterator[str]:
-    head = {"kind": decoding.kind}
-    answers = (_answer_record(answer, decoding.stream) for answer in decoding.stream.answers)
-    findings = (record(finding, _FINDING) for finding in decoding.findings)
-    # The values must come back as the same bytes, so their texts are whole.
-    return streamed("decode", head, {"answers": answers, "findings": findings})
 
 
 def _answer_record(answer: Answer, stream: RtasStream) -> dict[str, Any]:
@@ -64,23 +59,19 @@ def _answer_record(answer: Answer, stream: RtasStream) -> dict[str, Any]:
 
 def _text(screen: Screen, decoding: Decoding) -> Iterator[str]:
     stream = decoding.stream
+    total = len(stream.answers)
     for number, answer in enumerate(stream.answers, 1):
         yield "\n" if number > 1 else ""
-        yield screen.style(_heading(number, len(stream.answers), answer), "bold") + "\n"
+        place = f" {number} of {total}" if total > 1 else ""
+        status = answer.status
+        said = "" if status is None else f", status {status}: {meaning_of(answer.kind, status)}"
+        yield screen.style(f"{answer.kind}{place}, {count_of(len(answer.data), 'byte')}{said}", "bold") + "\n"
         rows = (field_cells(field) for field in answer.value.fields(stream.labels or NO_LABELS))
         yield from fitted_lines(screen, FIELD_COLUMNS, rows, indent="  ")
     yield "\n" if decoding.findings else ""
-    several = len(stream.answers) > 1
-    yield from finding_lines(screen, decoding.findings, partial(_words, several=several))
 
+    def words(finding: Finding) -> str:
+        place = f"{(finding.answer or 0) + 1}: " if total > 1 else ""
+        return worded(f"{place}{finding.message} (at offset {finding.offset or 0:#x})", MESSAGE)
 
-def _heading(number: int, total: int, answer: Answer) -> str:
-    place = f" {number} of {total}" if total > 1 else ""
-    status = answer.status
-    said = "" if status is None else f", status {status}: {meaning_of(answer.kind, status)}"
-    return f"{answer.kind}{place}, {count_of(len(answer.data), 'byte')}{said}"
-
-
-def _words(finding: Finding, *, several: bool) -> str:
-    place = f"{(finding.answer or 0) + 1}: " if several else ""
-    return worded(f"{place}{finding.message} (at offset {finding.offset or 0:#x})", MESSAGE)
+    yield from finding_lines(screen, decoding.findings, words)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from drmemctl.check.finding import Finding
 from drmemctl.compare.diff import Diff
 from drmemctl.compare.lmbs import LmbChange, Lmbs
 from drmemctl.compare.numa import Fact
@@ -16,7 +15,6 @@ from drmemctl.output.findings import place_and_fix
 from drmemctl.output.json import kernel_field, record, streamed
 from drmemctl.output.lmb_words import run_facts
 from drmemctl.output.screen import Screen
-from drmemctl.tree.node import Property
 
 
 def show_diff(screen: Screen, diff: Diff, format: str, fail_on: Collection[str] = ("anything",)) -> None:
@@ -77,7 +75,14 @@ def _json(diff: Diff) -> Iterator[str]:
         "nodes": (record(total, "node old_lmbs new_lmbs old_bytes new_bytes") for total in diff.lmbs.totals),
         "numa": map(_fact_record, diff.numa),
         "properties": map(_property_record, diff.properties),
-        "findings": (_finding_record(finding, diff.new.source) for finding in diff.findings),
+        "findings": (
+            {
+                **record(finding, _FINDING),
+                "lmbs": [run_facts(run) for run in finding.lmbs],
+                **place_and_fix(finding, diff.new.source),
+            }
+            for finding in diff.findings
+        ),
     }
     return streamed("diff", head, lists)
 
@@ -125,7 +130,8 @@ def _fact_record(fact: Fact) -> dict[str, Any]:
 def _property_record(change: PropertyChange) -> dict[str, Any]:
     is_new = change.old is None and change.new is not None
     facts = record(change, f"path={'new_path' if is_new else 'old_path'} property=name change")
-    facts |= {"old": _hex(change.old), "new": _hex(change.new)}
+    for side, prop in (("old", change.old), ("new", change.new)):
+        facts[side] = None if prop is None else prop.value.hex()
     if change.old_path != change.new_path:
         facts |= record(change, "new_path")
     if change.name is None:
@@ -133,12 +139,3 @@ def _property_record(change: PropertyChange) -> dict[str, Any]:
     elif change.fields is not None:
         facts["fields"] = [record(field, "name old new") for field in change.fields]
     return facts
-
-
-def _hex(prop: Property | None) -> str | None:
-    return None if prop is None else prop.value.hex()
-
-
-def _finding_record(finding: Finding, source: str) -> dict[str, Any]:
-    lmbs = [run_facts(run) for run in finding.lmbs]
-    return {**record(finding, _FINDING), "lmbs": lmbs, **place_and_fix(finding, source)}

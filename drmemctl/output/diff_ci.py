@@ -66,16 +66,13 @@ def junit(diff: Diff, fail_on: Collection[str]) -> Iterator[str]:
         text = lines_in_xml("\n".join(lines[part]))
         if part in failing:
             said = in_xml(lines[part][0].partition("\n")[0]) if lines[part] else "different"
-            body = f'<failure type="{_kind(part)}" message="{said}">{text}</failure>'
+            kind = "finding" if part == OF_MIGRATION else "difference"
+            body = f'<failure type="{kind}" message="{said}">{text}</failure>'
         else:
             body = f"<system-out>{text}</system-out>" if text else ""
         yield f"{head}>\n      {body}\n    </testcase>\n" if body else f"{head}/>\n"
     said = "\n".join([*headlines(diff), *notes(diff)])
     yield f"    <system-out>{lines_in_xml(said)}</system-out>\n  </testsuite>\n</testsuites>\n"
-
-
-def _kind(part: str) -> str:
-    return "finding" if part == OF_MIGRATION else "difference"
 
 
 def sarif(diff: Diff, fail_on: Collection[str], docs_url: str = "") -> Iterator[str]:

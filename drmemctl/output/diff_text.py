@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ from drmemctl.compare.diff import Diff
 from drmemctl.compare.gate import OF_LMBS, OF_LOOKUP, OF_MIGRATION, OF_NUMA, OF_PROPERTIES
 from drmemctl.compare.lmbs import ADDRESS, DRC_INDEX, LmbChange, Lmbs, NodeTotal
 from drmemctl.compare.lookup import ListChange
-from drmemctl.compare.properties import FieldChange, PropertyChange
+from drmemctl.compare.properties import PropertyChange
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.output.diff_words import compared, fact_text, headlines, lookup_text, notes
 from drmemctl.output.findings import MESSAGE, STYLES
@@ -75,7 +75,9 @@ def markdown(diff: Diff) -> Iterator[str]:
 def sections(diff: Diff) -> Iterator[DiffSection]:
     """Yield the tables of a diff that have something in them."""
     if diff.lmbs.changes:
-        yield DiffSection(OF_LMBS, "LMBs", LMB_COLUMNS, _lmb_rows(diff))
+        width = diff.address_digits + len("0x")
+        lmb_rows = (_lmb_row(change, diff.lmb_size_of(change), width) for change in diff.lmbs.changes)
+        yield DiffSection(OF_LMBS, "LMBs", LMB_COLUMNS, lmb_rows)
     totals = [total for total in diff.lmbs.totals if total.old_lmbs != total.new_lmbs]
     if totals:
         yield DiffSection(OF_LMBS, "Assigned LMBs by node", TOTAL_COLUMNS, map(_total_row, diff.lmbs.totals))
@@ -108,41 +110,43 @@ LMB_COLUMNS = (
 )
 
 
-def _lmb_rows(diff: Diff) -> Iterator[Sequence[Cell]]:
-    width = diff.address_digits + len("0x")
-    return (_lmb_row(change, diff.lmb_size_of(change), width) for change in diff.lmbs.changes)
-
-
 def _lmb_row(change: LmbChange, size: int | None, width: int) -> Sequence[Cell]:
-    both = (change.old, change.new)
-    if change.old is None or change.new is None:
-        return _lone_row(change, change.old or change.new, size, width)
+    old, new, count = change.old, change.new, change.count
+    memory = "?" if size is None else size_text(size * count)
+    if old is None or new is None:
+        # Two unlike trees have nothing else.
+        lone, became, colour = (old, "vanished", "red") if new is None else (new, "added", "green")
+        return (
+            ()
+            if lone is None
+            else (
+                _addresses(lone, count, size, width),
+                memory,
+                f"{count:,}",
+                drc_range(lone.drc_index, count, same=lone.same_drc),
+                _aa(lone),
+                _domains(lone),
+                NodeCell.of(_node(lone), style=node_style(lone.affinity.node)),
+                (f"{became}: {_flags(lone.flags)}", colour),
+            )
+        )
+    runs = (old, new)
+    drc_indexes = (drc_range(run.drc_index, count, same=run.same_drc) for run in runs)
+    style = None if old.assigned == new.assigned else "green" if new.assigned else "red"
     return (
-        _changed(*(_addresses(run, change.count, size, width) for run in both), differs=ADDRESS in change.kinds),
-        "?" if size is None else size_text(size * change.count),
-        f"{change.count:,}",
-        _changed(*(_drc_indexes(run, change.count) for run in both), differs=DRC_INDEX in change.kinds),
-        _of_both(_aa, change),
-        _of_both(_domains, change),
-        _node_cell(change),
-        _state_cell(*both),
+        _changed(*(_addresses(run, count, size, width) for run in runs), differs=ADDRESS in change.kinds),
+        memory,
+        f"{count:,}",
+        _changed(*drc_indexes, differs=DRC_INDEX in change.kinds),
+        _changed(*map(_aa, runs)),
+        _changed(*map(_domains, runs)),
+        NodeCell.of(*dict.fromkeys(map(_node, runs)), style=node_style(new.affinity.node)),
+        (_changed(_flags(old.flags), _flags(new.flags)), style),
     )
 
 
-def _lone_row(change: LmbChange, lmbs: Lmbs | None, size: int | None, width: int) -> Sequence[Cell]:
-    """Return the row of LMBs that only one of the trees has: two unlike trees have nothing else."""
-    if lmbs is None:
-        return ()
-    return (
-        _addresses(lmbs, change.count, size, width) or "",
-        "?" if size is None else size_text(size * change.count),
-        f"{change.count:,}",
-        _drc_indexes(lmbs, change.count) or "",
-        _aa(lmbs),
-        _domains(lmbs),
-        NodeCell.of(_node(lmbs), style=node_style(lmbs.affinity.node)),
-        _state_cell(change.old, change.new),
-    )
+def _addresses(lmbs: Lmbs, count: int, size: int | None, width: int) -> str:
+    return f"{lmbs.base:#0{width}x}" if size is None else address_range(lmbs.base, count * size, width)
 
 
 def _changed(old: str | None, new: str | None, *, differs: bool = True) -> str:
@@ -150,20 +154,6 @@ def _changed(old: str | None, new: str | None, *, differs: bool = True) -> str:
     if old is None or new is None or old == new or not differs:
         return new if new is not None else old or ""
     return f"{old}{ARROW}{new}"
-
-
-def _of_both(text: Callable[[Lmbs], str], change: LmbChange) -> str:
-    return _changed(*(None if value is None else text(value) for value in (change.old, change.new)))
-
-
-def _addresses(lmbs: Lmbs | None, count: int, size: int | None, width: int) -> str | None:
-    if lmbs is None or size is None:
-        return None if lmbs is None else f"{lmbs.base:#0{width}x}"
-    return address_range(lmbs.base, count * size, width)
-
-
-def _drc_indexes(lmbs: Lmbs | None, count: int) -> str | None:
-    return None if lmbs is None else drc_range(lmbs.drc_index, count, same=lmbs.same_drc)
 
 
 def _aa(lmbs: Lmbs) -> str:
@@ -176,12 +166,6 @@ def _domains(lmbs: Lmbs) -> str:
     return "-" if lmbs.affinity.associativity is None else domains_text(lmbs.affinity.associativity)
 
 
-def _node_cell(change: LmbChange) -> Cell:
-    nodes = dict.fromkeys(_node(lmbs) for lmbs in (change.old, change.new) if lmbs is not None)
-    latest = change.new or change.old
-    return NodeCell.of(*nodes, style=node_style(None if latest is None else latest.affinity.node))
-
-
 def _node(lmbs: Lmbs) -> int | str:
     if not lmbs.affinity.is_shown:
         return "?"
@@ -190,23 +174,8 @@ def _node(lmbs: Lmbs) -> int | str:
     return lmbs.affinity.node
 
 
-def _state_cell(old: Lmbs | None, new: Lmbs | None) -> Cell:
-    if old is None or new is None:
-        run = old or new
-        change = "vanished" if new is None else "added"
-        return f"{change}: {'' if run is None else _flags(run)}", "red" if new is None else "green"
-    style = None
-    if old.assigned != new.assigned:
-        style = "green" if new.assigned else "red"
-    return _changed(_flags(old), _flags(new)), style
-
-
-def _flags(lmbs: Lmbs) -> str:
-    return _flags_text(lmbs.flags)
-
-
 @lru_cache(4096)
-def _flags_text(flags: int) -> str:
+def _flags(flags: int) -> str:
     return " ".join(flag_names(flags)) or "free"
 
 
@@ -219,9 +188,7 @@ TOTAL_COLUMNS = (
 
 
 def _total_row(total: NodeTotal) -> Sequence[Cell]:
-    node = NodeCell.of("none", style="bold red")
-    if total.node is not None:
-        node = NodeCell.of(total.node, style=node_style(total.node))
+    node = NodeCell.of_node(total.node)
     if total.old_bytes is None or total.new_bytes is None:
         counts = (total.old_lmbs, total.new_lmbs)
         return (node, *(count_of(lmbs, "LMB") for lmbs in counts), f"{counts[1] - counts[0]:+,}")
@@ -275,7 +242,10 @@ PROPERTY_COLUMNS = (
 
 def _property_rows(change: PropertyChange) -> Iterator[Sequence[Cell]]:
     """Yield a line for a property, and one for each of its first fields that differ."""
-    where = _where(change)
+    path = safe(change.old_path)
+    if change.new_path != change.old_path:
+        path = f"{path} -> {safe(change.new_path)}" if change.change == "renamed" else safe(change.new_path)
+    where = path if change.name is None else f"{path}:{safe(change.name)}"
     if change.name is None:
         below = f", {count_of(change.nodes, 'node')} in all" if change.nodes > 1 else ""
         yield change.change, f"node {where}{below}", "", ""
@@ -285,20 +255,12 @@ def _property_rows(change: PropertyChange) -> Iterator[Sequence[Cell]]:
         yield change.change, where, *map(_value, (change.old, change.new))
         return
     yield change.change, where, *map(_length, (change.old, change.new))
-    yield from (_field_row(field) for field in fields[:_FIELDS_SHOWN])
+    yield from (
+        ("", f"  {safe(field.name)}", *("-" if text is None else safe(text) for text in (field.old, field.new)))
+        for field in fields[:_FIELDS_SHOWN]
+    )
     if len(fields) > _FIELDS_SHOWN:
         yield "", f"  and {count_of(len(fields) - _FIELDS_SHOWN, 'more field')}", "", ""
-
-
-def _where(change: PropertyChange) -> str:
-    path = safe(change.old_path)
-    if change.new_path != change.old_path:
-        path = f"{path} -> {safe(change.new_path)}" if change.change == "renamed" else safe(change.new_path)
-    return path if change.name is None else f"{path}:{safe(change.name)}"
-
-
-def _field_row(field: FieldChange) -> Sequence[Cell]:
-    return "", f"  {safe(field.name)}", *("-" if text is None else safe(text) for text in (field.old, field.new))
 
 
 def _length(prop: Property | None) -> str:

@@ -19,7 +19,7 @@ from drmemctl.model.run import Run
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.tree.dts_text import is_strings, shown_name, value_text
-from drmemctl.tree.node import Node, Property
+from drmemctl.tree.node import Property
 
 CONTEXT = 3
 """Lines shown before and after those that changed, as by `diff -u`."""
@@ -94,7 +94,9 @@ def _block(change: PropertyChange) -> tuple[str, Lines, Lines]:
         return path, value_lines(name, change.old), value_lines(name, change.new)
     if change.node is None:
         return path, [f"{_path(change.old_path)} {{"], [f"{_path(change.new_path)} {{"]
-    lines = _node_lines(change.node)
+    from drmemctl.tree.writer import to_dts
+
+    lines = to_dts(change.node).splitlines()
     return (path, lines, []) if change.change == "removed" else (path, [], lines)
 
 
@@ -113,27 +115,17 @@ def value_lines(name: str, prop: Property | None) -> Lines:
         return [f"{name};{note}"]
     if len(prop.value) <= _ROW:
         return [f"{name} = {_source(prop.value)};{note}"]
-    return [f"{name} ={note}", *(f"\t{row}" for row in _rows(prop.value))]
-
-
-def _rows(value: bytes) -> Iterator[str]:
-    if is_strings(value):
-        yield from (_source(text + b"\0") for text in value[:-1].split(b"\0"))
-        return
-    even = len(value) % 4 == 0
-    for start in range(0, len(value), _ROW):
-        part = value[start : start + _ROW]
-        yield _source(part) if even and not is_strings(part) else f"[{part.hex(' ')}]"
+    if is_strings(prop.value):
+        rows = [_source(text + b"\0") for text in prop.value[:-1].split(b"\0")]
+    else:
+        parts = (prop.value[start : start + _ROW] for start in range(0, len(prop.value), _ROW))
+        even = len(prop.value) % 4 == 0
+        rows = [_source(part) if even and not is_strings(part) else f"[{part.hex(' ')}]" for part in parts]
+    return [f"{name} ={note}", *(f"\t{row}" for row in rows)]
 
 
 def _source(value: bytes) -> str:
     return value_text(value) if value.strip(b"\0") or not is_strings(value) else f"[{value.hex(' ')}]"
-
-
-def _node_lines(node: Node) -> Lines:
-    from drmemctl.tree.writer import to_dts
-
-    return to_dts(node).splitlines()
 
 
 def compared(old: Lines, new: Lines) -> Iterator[str]:
@@ -144,7 +136,19 @@ def compared(old: Lines, new: Lines) -> Iterator[str]:
     backwards = zip(reversed(old[head:]), reversed(new[head:]), strict=False)
     tail = next((i for i, (a, b) in enumerate(backwards) if a != b), min(len(old), len(new)) - head)
     yield from _context(old[max(0, head - CONTEXT) : head], more=head > CONTEXT)
-    yield from _middle(old[head : len(old) - tail], new[head : len(new) - tail])
+    old_middle, new_middle = old[head : len(old) - tail], new[head : len(new) - tail]
+    operations: Iterable[tuple[str, int, int, int, int]] = [("replace", 0, len(old_middle), 0, len(new_middle))]
+    if len(old_middle) + len(new_middle) <= _ALIGNED:
+        operations = SequenceMatcher(None, old_middle, new_middle, autojunk=False).get_opcodes()
+    for operation, a, b, c, d in operations:
+        if operation != "equal":
+            yield from (f"-{line}" for line in old_middle[a:b])
+            yield from (f"+{line}" for line in new_middle[c:d])
+        elif b - a <= 2 * CONTEXT:
+            yield from _context(old_middle[a:b])
+        else:
+            yield from _context(old_middle[a : a + CONTEXT])
+            yield from _context(old_middle[b - CONTEXT : b], more=True)
     after = old[len(old) - tail :]
     yield from _context(after[:CONTEXT])
     if len(after) > CONTEXT:
@@ -155,25 +159,3 @@ def _context(lines: Iterable[str], *, more: bool = False) -> Iterator[str]:
     if more:
         yield " …"
     yield from (f" {line}" for line in lines)
-
-
-def _middle(old: Lines, new: Lines) -> Iterator[str]:
-    if len(old) + len(new) > _ALIGNED:
-        yield from (f"-{line}" for line in old)
-        yield from (f"+{line}" for line in new)
-        return
-    for operation, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if operation == "equal":
-            yield from _unchanged(old[a:b])
-            continue
-        yield from (f"-{line}" for line in old[a:b])
-        yield from (f"+{line}" for line in new[c:d])
-
-
-def _unchanged(lines: Lines) -> Iterator[str]:
-    if len(lines) <= 2 * CONTEXT:
-        yield from _context(lines)
-        return
-    yield from _context(lines[:CONTEXT])
-    yield " …"
-    yield from _context(lines[-CONTEXT:])

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.compare import lmbs as kinds
-from drmemctl.compare.diff import Diff, Origin
+from drmemctl.compare.diff import Diff
 from drmemctl.compare.lmbs import KINDS, LmbChange, Lmbs
 from drmemctl.compare.lookup import LookupDiff
 from drmemctl.compare.numa import FEATURE, LMB_SIZE, Fact, Value
@@ -29,13 +29,25 @@ _SENTENCES = {
 def headlines(diff: Diff) -> list[str]:
     """Return what the diff comes to; never empty."""
     if diff.same:
-        return [f"no differences{_same_in_another_format(diff)}"]
+        formats = f": the same LMBs in {diff.old.property or 'none'} and {diff.new.property or 'none'}"
+        return ["no differences" if diff.same_format else f"no differences{formats}"]
     sentences = [*_lmb_size(diff), *_lmb_sentences(diff)]
     if not _MOVING & {kind for change in diff.lmbs.changes for kind in change.kinds}:
-        sentences[:0] = [_nothing_moved(diff)]
+        sentences.insert(0, _nothing_moved(diff))
     elif diff.lookup.only_renumbered:
         sentences.append("lookup arrays renumbered")
-    sentences += _further_sentences(diff)
+    if diff.lmbs.reordered:
+        sentences.append("the LMBs are in another order")
+    if not diff.lookup.only_renumbered and not diff.lookup.same:
+        sentences.append(f"lookup arrays: {lookup_text(diff.lookup)}")
+    facts = [fact for fact in diff.numa if fact.quantity != LMB_SIZE]
+    if facts:
+        words = list(dict.fromkeys("features" if fact.quantity == FEATURE else fact.quantity for fact in facts))
+        names = ", ".join(word.replace("_", " ") for word in words[:4]) + (", …" if len(words) > 4 else "")
+        sentences.append(f"{count_of(len(facts), 'NUMA fact')} changed: {names}")
+    if diff.properties:
+        changed = count_of(len(diff.properties), "other property or node", "other properties or nodes")
+        sentences.append(f"{changed} changed")
     return sentences
 
 
@@ -45,7 +57,12 @@ def notes(diff: Diff) -> list[str]:
     if not diff.same and not diff.same_format and diff.old.property and diff.new.property:
         said.append(f"the LMBs were in {diff.old.property}, now in {diff.new.property}: no difference by itself")
     for name, origin in (("OLD", diff.old), ("NEW", diff.new)):
-        said += _limits(name, origin)
+        if origin.is_cut:
+            said.append(
+                f"{name} shows only the beginning of {origin.property}: what is beyond it was not compared"
+            )
+        if not origin.shows_nodes:
+            said.append(f"{name} does not show what gives LMBs their node: nodes were not compared")
     return said
 
 
@@ -66,19 +83,6 @@ def _counts(old: int | None, new: int | None, noun: str) -> str:
     return count_of(new or 0, noun) if old == new else f"{old or 0:,} and {count_of(new or 0, noun)}"
 
 
-def _limits(name: str, origin: Origin) -> Iterator[str]:
-    if origin.is_cut:
-        yield f"{name} shows only the beginning of {origin.property}: what is beyond it was not compared"
-    if not origin.shows_nodes:
-        yield f"{name} does not show what gives LMBs their node: nodes were not compared"
-
-
-def _same_in_another_format(diff: Diff) -> str:
-    if diff.same_format:
-        return ""
-    return f": the same LMBs in {diff.old.property or 'none'} and {diff.new.property or 'none'}"
-
-
 def _lmb_size(diff: Diff) -> Iterator[str]:
     for fact in diff.numa:
         if fact.quantity == LMB_SIZE:
@@ -93,9 +97,7 @@ def _nothing_moved(diff: Diff) -> str:
         return "nothing moved: lookup arrays renumbered"
     if renumbered:
         return "nothing moved: lookup arrays renumbered, and others added, removed or changed"
-    if diff.lmbs.changes:
-        return "nothing moved"
-    return "no LMB changed"
+    return "nothing moved" if diff.lmbs.changes else "no LMB changed"
 
 
 def _lmb_sentences(diff: Diff) -> Iterator[str]:
@@ -111,13 +113,10 @@ def _lmb_sentences(diff: Diff) -> Iterator[str]:
     ordered = sorted(counts.items(), key=lambda item: (item[0][0], -item[1][0], item[0][1]))
     for (_, sentence), (lmbs, n_bytes) in ordered[:_MOST]:
         memory = f" ({size_text(n_bytes)})" if n_bytes else ""
-        yield f"{count_of(lmbs, 'LMB')}{memory} {_agreeing(sentence, lmbs)}"
+        words = "has" + sentence.removeprefix("have") if lmbs == 1 and sentence.startswith("have ") else sentence
+        yield f"{count_of(lmbs, 'LMB')}{memory} {words}"
     if len(ordered) > _MOST:
         yield f"and {count_of(len(ordered) - _MOST, 'more kind')} of changes"
-
-
-def _agreeing(sentence: str, lmbs: int) -> str:
-    return "has" + sentence.removeprefix("have") if lmbs == 1 and sentence.startswith("have ") else sentence
 
 
 def _sentence(kind: str, change: LmbChange) -> str:
@@ -140,23 +139,6 @@ def _on(lmbs: Lmbs) -> str:
 
 def _node(lmbs: Lmbs) -> str:
     return "no node" if lmbs.affinity.node is None else f"node {lmbs.affinity.node}"
-
-
-def _further_sentences(diff: Diff) -> Iterator[str]:
-    if diff.lmbs.reordered:
-        yield "the LMBs are in another order"
-    if not diff.lookup.only_renumbered and not diff.lookup.same:
-        yield f"lookup arrays: {lookup_text(diff.lookup)}"
-    facts = [fact for fact in diff.numa if fact.quantity != LMB_SIZE]
-    if facts:
-        yield f"{count_of(len(facts), 'NUMA fact')} changed: {_some(facts)}"
-    if diff.properties:
-        yield f"{count_of(len(diff.properties), 'other property or node', 'other properties or nodes')} changed"
-
-
-def _some(facts: list[Fact]) -> str:
-    words = list(dict.fromkeys("features" if fact.quantity == FEATURE else fact.quantity for fact in facts))
-    return ", ".join(word.replace("_", " ") for word in words[:4]) + (", …" if len(words) > 4 else "")
 
 
 def lookup_text(lookup: LookupDiff) -> str:

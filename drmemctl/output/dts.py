@@ -133,14 +133,12 @@ class _Writer:
             yield from self._properties(path, node, depth + 1)
             pending.append((path, None, depth))
             if self._view.depth is not None and depth - first_depth >= self._view.depth:
-                yield from self._not_shown(node, depth + 1)
+                if node.children:
+                    note = self._comment(f"{count_of(len(node.children), 'node')} below, not shown")
+                    yield "\t" * (depth + 1) + note + "\n"
                 continue
             prefix = path.rstrip("/") + "/"
             pending += ((prefix + child.name, child, depth + 1) for child in reversed(node.children))
-
-    def _not_shown(self, node: Node, depth: int) -> Iterator[str]:
-        if node.children:
-            yield "\t" * depth + self._comment(f"{count_of(len(node.children), 'node')} below, not shown") + "\n"
 
     def _properties(self, path: str, node: Node, depth: int) -> Iterator[str]:
         seen: set[str] = set()
@@ -172,17 +170,14 @@ class _Writer:
             yield from self._lines(data, parts, notes, depth)
             return
         notes[:0] = [together] if together else []
-        yield from self._plain(data, text, cells=all(part.kind == "cells" for part in parts))
-        yield ";" + self._tail(notes) + "\n"
-
-    def _plain(self, data: bytes, text: bool, *, cells: bool) -> Iterator[str]:
-        if not cells:
+        if all(part.kind == "cells" for part in parts):
+            separator = " = "
+            for piece in value_pieces(data, text=text):
+                yield separator + self._style(piece, "green" if text else None)
+                separator = ""
+        else:
             yield f" = {cells_text(data, cells=False)}"
-            return
-        separator = " = "
-        for piece in value_pieces(data, text=text):
-            yield separator + self._style(piece, "green" if text else None)
-            separator = ""
+        yield ";" + self._tail(notes) + "\n"
 
     def _lines(self, data: bytes, parts: Sequence[ValuePart], notes: Sequence[str], depth: int) -> Iterator[str]:
         """Yield a value row by row, rows of one kind in the same brackets: dtc is quadratic in the items."""

@@ -50,10 +50,13 @@ def value_pieces(data: bytes, *, text: bool) -> Iterator[str]:
 
     An empty value has no text; DTS has only the name of such a property.
     """
-    separator = ""
-    for chunk in _chunks(data, strings=text):
-        yield separator + (value_text(chunk) if text else cells_text(chunk))
-        separator = ", "
+    start, separator = 0, ""
+    while start < len(data):
+        end = start + _CHUNK
+        if text and end < len(data):
+            end = data.index(0, end - 1) + 1  # strings stay whole
+        yield separator + (value_text(data[start:end]) if text else cells_text(data[start:end]))
+        start, separator = end, ", "
 
 
 def visible(data: bytes, longest: int | None, *, text: bool) -> tuple[bytes, int]:
@@ -62,17 +65,6 @@ def visible(data: bytes, longest: int | None, *, text: bool) -> tuple[bytes, int
         return data, 0
     # Without its NUL a text would be none.
     return data[:longest] + b"\0" * text, len(data) - longest
-
-
-def _chunks(data: bytes, *, strings: bool) -> Iterator[bytes]:
-    """Yield a value in parts of which each can be an item of its own; strings stay whole."""
-    start = 0
-    while start < len(data):
-        end = start + _CHUNK
-        if strings and end < len(data):
-            end = data.index(0, end - 1) + 1
-        yield data[start:end]
-        start = end
 
 
 def cells_text(data: bytes, *, cells: bool = True) -> str:
@@ -117,20 +109,15 @@ class ValuePart:
 
     def rows(self, data: bytes) -> Iterator[str]:
         """Yield these bytes of a value row by row, without the brackets."""
-        if self.kind == "text":
-            yield from (value_text(data[start:end]) for start, end in self._string_rows(data))
-            return
-        cells = self.kind == "cells"
-        width = self.width or self.size
-        for start in range(self.start, self.end, width):
-            yield _bare(data[start : min(start + width, self.end)], cells=cells)
-
-    def _string_rows(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Yield begin and end of rows of whole strings, of some more than `width` bytes."""
-        start = self.start
+        start, width = self.start, self.width or self.size
         while start < self.end:
-            end = data.index(0, min(start + (self.width or self.size), self.end - 1)) + 1
-            yield start, end
+            end = min(start + width, self.end)
+            if self.kind == "text":
+                # Whole strings, of some more than `width` bytes.
+                end = data.index(0, min(start + width, self.end - 1)) + 1
+                yield value_text(data[start:end])
+            else:
+                yield _bare(data[start:end], cells=self.kind == "cells")
             start = end
 
 
@@ -179,13 +166,11 @@ def _explained(data: bytes, fields: Sequence[Field]) -> list[ValuePart]:
 def remarks_of(fields: Sequence[Field]) -> list[str]:
     """Return what the fields say of the value as a whole: that some are not explained, and faults."""
     faults = [f"{field.value}: {field.text}" for field in fields if field.name == "defect"]
-    if any(field.name == "more" for field in fields) and any(map(_explains, fields[1:])):
+    if any(field.name == "more" for field in fields) and any(
+        field.size > 0 and not isinstance(field.value, str) and meaning(field) for field in fields[1:]
+    ):
         faults.append(NOT_ALL)
     return faults
-
-
-def _explains(field: Field) -> bool:
-    return field.size > 0 and not isinstance(field.value, str) and bool(meaning(field))
 
 
 def meaning(field: Field) -> str:

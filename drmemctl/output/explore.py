@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any
 
 from drmemctl.check.finding import Finding
@@ -19,7 +19,7 @@ from drmemctl.output.simulation_text import hypervisor_words, kernel_words
 from drmemctl.output.table import Column, show_table
 from drmemctl.output.text import safe
 from drmemctl.output.wrap import wrapped
-from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
+from drmemctl.simulate.interleave.answer import PolicyAnswer, Question
 from drmemctl.simulate.interleave.schedule import switches
 from drmemctl.simulate.interleave.trace import TracedAction, TracedEnd
 from drmemctl.wording import count_of
@@ -58,19 +58,26 @@ class ExploreView:
 def show_explored(screen: Screen, view: ExploreView, format: str) -> None:
     """Print the answers."""
     if format == "json":
-        screen.write(document(_document(view)))
+        facts = {
+            "schema": schema("explore"),
+            **plain_record(view.question, "kernel=kernel.name hypervisor threads"),
+            "consistent": not any(answer.bad for answer in view.answers),
+            "complete": all(answer.complete for answer in view.answers),
+            "policies": list(map(_answer, view.answers, view.ends)),
+        }
+        screen.write(document(facts))
     elif format == "mermaid":
-        screen.write_all(_mermaid(view))
+        traces = (
+            mermaid(view.question.threads, actions, end.verdicts, answer.policy.name)
+            for answer, ends in zip(view.answers, view.ends, strict=True)
+            for end, actions in ends
+        )
+        screen.write_all(chain.from_iterable(traces))
     else:
         show_table(screen, COLUMNS, map(_row, view.answers))
-        screen.write_text((_subject(screen, view.question),))
+        text = f"{kernel_words(view.question.kernel.name)} on {hypervisor_words(view.question.hypervisor)}"
+        screen.write_text((screen.style(safe(text), "dim") + "\n",))
         screen.write_text(_details(screen, view))
-
-
-def _subject(screen: Screen, question: Question) -> str:
-    """Return what was explored: the kernel and the hypervisor, which may both be defaults."""
-    text = f"{kernel_words(question.kernel.name)} on {hypervisor_words(question.hypervisor)}"
-    return screen.style(safe(text), "dim") + "\n"
 
 
 def _row(answer: PolicyAnswer) -> list[str]:
@@ -100,18 +107,14 @@ def trace_lines(screen: Screen, threads: Sequence[str], title: str, traced: Trac
     size = f"{count_of(len(end.schedule), 'action')}, {count_of(switches(end.schedule), 'switch', 'switches')}"
     yield screen.style(f"\n{title}: {size}\n", "bold")
     yield from columns(screen, threads, actions) if actions else (_NO_TIME,)
-    yield from _outcomes(threads, end.outcomes)
+    said = (
+        f"{number} {outcome_words(outcome, endless=threads[number - 1].strip() == 'kdump')}"
+        for number, outcome in enumerate(end.outcomes, 1)
+    )
+    yield f"outcome: {', '.join(said)}\n"
     for verdict in end.verdicts:
         why = "" if verdict in end.raced else " (also without any overlap)"
         yield screen.style(f"{verdict_words(verdict)}{why}\n", "red" if not why else "yellow")
-
-
-def _outcomes(threads: Sequence[str], outcomes: Sequence[int | None]) -> Iterator[str]:
-    said = (
-        f"{number} {outcome_words(outcome, endless=threads[number - 1].strip() == 'kdump')}"
-        for number, outcome in enumerate(outcomes, 1)
-    )
-    yield f"outcome: {', '.join(said)}\n"
 
 
 def columns(screen: Screen, threads: Sequence[str], trace: Sequence[TracedAction]) -> Iterator[str]:
@@ -119,7 +122,11 @@ def columns(screen: Screen, threads: Sequence[str], trace: Sequence[TracedAction
     wide = _WIDEST
     if screen.terminal:
         wide = min(wide, max(_NARROWEST, screen.width // len(threads) - _APART))
-    starts = _starts(screen, len(threads), wide)
+    # On a narrow terminal columns overlap: a line has one action.
+    apart = wide + _APART
+    if screen.terminal and len(threads) > 1:
+        apart = max(1, min(apart, (screen.width - wide) // (len(threads) - 1)))
+    starts = range(0, len(threads) * apart, apart)
     yield from _titles(screen, threads, wide, starts)
     for row in filter(lambda action: action.counts, trace):
         style = "red" if row.lost else None
@@ -127,14 +134,6 @@ def columns(screen: Screen, threads: Sequence[str], trace: Sequence[TracedAction
         for text, how in said:
             for part in wrapped(text, wide) if screen.terminal else (text,):
                 yield _line(screen, starts[row.thread], part, how)
-
-
-def _starts(screen: Screen, n_threads: int, wide: int) -> Sequence[int]:
-    """Return where the column of each thread begins; on a narrow terminal they overlap: a line has one action."""
-    apart = wide + _APART
-    if screen.terminal and n_threads > 1:
-        apart = max(1, min(apart, (screen.width - wide) // (n_threads - 1)))
-    return range(0, n_threads * apart, apart)
 
 
 def _titles(screen: Screen, threads: Sequence[str], wide: int, starts: Sequence[int]) -> Iterator[str]:
@@ -152,17 +151,6 @@ def _line(screen: Screen, start: int, text: str, style: str | None) -> str:
     return screen.style((" " * start + text).rstrip(), style) + "\n"
 
 
-def _document(view: ExploreView) -> dict[str, Any]:
-    question = view.question
-    return {
-        "schema": schema("explore"),
-        **plain_record(question, "kernel=kernel.name hypervisor threads"),
-        "consistent": not any(answer.bad for answer in view.answers),
-        "complete": all(answer.complete for answer in view.answers),
-        "policies": list(map(_answer, view.answers, view.ends)),
-    }
-
-
 def _answer(answer: PolicyAnswer, ends: Iterable[TracedEnd]) -> dict[str, Any]:
     return {
         **record(answer, "locking=policy.name schedules states actions ends"),
@@ -170,16 +158,15 @@ def _answer(answer: PolicyAnswer, ends: Iterable[TracedEnd]) -> dict[str, Any]:
         "by_race": len(answer.races),
         "worst": None if answer.worst is None else verdict_record(answer.worst, raced=None),
         **record(answer, "complete why? not_looked_at=missed"),
-        "bad_ends": [_end_record(*traced) for traced in ends],
-    }
-
-
-def _end_record(end: End, actions: Iterable[TracedAction]) -> dict[str, Any]:
-    return {
-        "outcomes": list(end.outcomes),
-        "findings": [verdict_record(verdict, raced=verdict in end.raced) for verdict in end.verdicts],
-        "schedule": [number + 1 for number in end.schedule],
-        "actions": list(map(action_record, actions)),
+        "bad_ends": [
+            {
+                "outcomes": list(end.outcomes),
+                "findings": [verdict_record(verdict, raced=verdict in end.raced) for verdict in end.verdicts],
+                "schedule": [number + 1 for number in end.schedule],
+                "actions": list(map(action_record, actions)),
+            }
+            for end, actions in ends
+        ],
     }
 
 
@@ -196,13 +183,6 @@ def verdict_record(verdict: Finding, *, raced: bool | None) -> dict[str, Any]:
         **lmbs,
         **({} if raced is None else {"race": raced}),
     }
-
-
-def _mermaid(view: ExploreView) -> Iterator[str]:
-    """Yield a sequence diagram of the worst end of each policy that has one."""
-    for answer, ends in zip(view.answers, view.ends, strict=True):
-        for end, actions in ends:
-            yield from mermaid(view.question.threads, actions, end.verdicts, answer.policy.name)
 
 
 def mermaid(

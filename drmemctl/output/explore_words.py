@@ -82,15 +82,11 @@ def row_words(row: TracedAction) -> list[str]:
         return [_LOST if row.lost else _OWN]
     lines = [_event(event) for event in row.events]
     if not lines:
-        lines = [_plain(row)]
+        action = row.action
+        lock = action.joins or action.takes or action.drops
+        words = _PLAIN.get(action.name, action.name)
+        lines = [words.format(lock=lock.value if isinstance(lock, Lock) else "")]
     return [safe(line) for line in lines]
-
-
-def _plain(row: TracedAction) -> str:
-    action = row.action
-    lock = action.joins or action.takes or action.drops
-    words = _PLAIN.get(action.name, action.name)
-    return words.format(lock=lock.value if isinstance(lock, Lock) else "")
 
 
 def _event(event: TraceEvent) -> str:

@@ -50,7 +50,8 @@ def write_atomically(
     with _translated(name):
         descriptor = _DESCRIPTOR.fullmatch(name)
         if descriptor:
-            number = _number(descriptor)
+            standard, *numbers = descriptor.groups()
+            number = _STANDARD[standard] if standard else int(numbers[0] or numbers[1])
             replaceable.check(os.fstat(number))
             _write_descriptor(os.dup(number), pieces)
             return
@@ -83,11 +84,6 @@ def _translated(name: str) -> Iterator[None]:
         if "\0" not in name and not isinstance(error, UnicodeEncodeError):
             raise
         raise WriteError("this is no path", source=name) from error
-
-
-def _number(match: re.Match[str]) -> int:
-    standard, *numbers = match.groups()
-    return _STANDARD[standard] if standard else int(numbers[0] or numbers[1])
 
 
 def _status(name: str) -> os.stat_result | None:

@@ -28,13 +28,32 @@ _WIDTH = 80
 
 def show_answer(screen: Screen, answer: QueryAnswer, format: str, question: str | None, sql: str) -> None:
     """Print an answer as `text`, `json` or `csv`."""
+    names = [safe(name, None) for name in answer.columns]
     if format == "json":
-        screen.write_all(_json(answer, question, sql))
+        from drmemctl.output.json import row_text, streamed
+
+        head = {
+            "question": question,
+            "sql": "\n".join(safe(line, None) for line in sql.splitlines()),
+            "columns": [
+                {"name": name, "type": safe(kind)} for name, kind in zip(names, answer.types, strict=True)
+            ],
+        }
+        rows = (row_text(dict(zip(names, map(plain_value, row), strict=True))) for row in answer.rows)
+        screen.write_all(streamed("fleet.ask", head, {"rows": rows}))
     elif format == "csv":
-        names = [safe(name, None) for name in answer.columns]
         screen.write_all(csv_text(names, (map(_cell, row) for row in answer.rows)))
     else:
-        screen.write_all(_table(screen, answer))
+        columns, texts = table_cells(answer)
+        sample = list(islice(texts, SAMPLE))
+        texts = chain(sample, texts)
+        width = screen.width if screen.terminal else _WIDTH
+        widths = _fitting(columns, sample, width)
+        if widths is None:
+            screen.write_all(_blocks(screen, [column.title for column in columns], texts, width))
+        else:
+            lines = (line for row in texts for line in _folded(row, widths))
+            screen.write_all(plain_lines(screen, columns, lines))
 
 
 def show_questions(screen: Screen, questions: Iterable[NamedQuestion], format: str) -> None:
@@ -63,18 +82,6 @@ def table_cells(answer: QueryAnswer) -> tuple[list[Column], Iterator[list[str]]]
         for name, kind in zip(answer.columns, answer.types, strict=True)
     ]
     return columns, ([_text(value) for value in row] for row in answer.rows)
-
-
-def _table(screen: Screen, answer: QueryAnswer) -> Iterator[str]:
-    columns, rows = table_cells(answer)
-    sample = list(islice(rows, SAMPLE))
-    all_rows = chain(sample, rows)
-    width = screen.width if screen.terminal else _WIDTH
-    widths = _fitting(columns, sample, width)
-    if widths is None:
-        yield from _blocks(screen, [column.title for column in columns], all_rows, width)
-    else:
-        yield from plain_lines(screen, columns, (line for row in all_rows for line in _folded(row, widths)))
 
 
 def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int] | None:
@@ -115,19 +122,6 @@ def _blocks(screen: Screen, titles: Sequence[str], rows: Iterable[Sequence[str]]
         blank = "\n"
 
 
-def _json(answer: QueryAnswer, question: str | None, sql: str) -> Iterator[str]:
-    from drmemctl.output.json import row_text, streamed
-
-    names = [safe(name, None) for name in answer.columns]
-    head = {
-        "question": question,
-        "sql": "\n".join(safe(line, None) for line in sql.splitlines()),
-        "columns": [{"name": name, "type": safe(kind)} for name, kind in zip(names, answer.types, strict=True)],
-    }
-    rows = (row_text(dict(zip(names, map(plain_value, row), strict=True))) for row in answer.rows)
-    return streamed("fleet.ask", head, {"rows": rows})
-
-
 def csv_text(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     """Yield lines of CSV whose cells may be any text (RFC 4180)."""
     line = io.StringIO()
@@ -151,14 +145,10 @@ def plain_value(value: Any) -> Any:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float | Decimal):
-        return _number(value)
+        if not math.isfinite(value):
+            return None
+        return int(value) if isinstance(value, Decimal) and value == int(value) else float(value)
     return [plain_value(item) for item in value] if isinstance(value, list | tuple) else _text(value)
-
-
-def _number(value: float | Decimal) -> int | float | None:
-    if not math.isfinite(value):
-        return None
-    return int(value) if isinstance(value, Decimal) and value == int(value) else float(value)
 
 
 _WORDS = {None: "-", True: "yes", False: "no"}

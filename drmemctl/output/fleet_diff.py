@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 from drmemctl.check.finding import Severity
-from drmemctl.fleet.pairs import MigratedLmbs, Pair, PairDiff
+from drmemctl.fleet.pairs import MigratedLmbs, PairDiff
 from drmemctl.output.findings import STYLES
 from drmemctl.output.fleet_ask import csv_text, time_text
 from drmemctl.output.screen import Screen
@@ -30,15 +30,34 @@ _NOT_IN_CSV = "lmb_ranges"
 def show_pairs(screen: Screen, differences: Sequence[PairDiff], format: str) -> None:
     """Print what became of pairs as `text`, `json` or `csv`."""
     if format == "json":
-        screen.write_all(_json(differences))
+        from drmemctl.output.json import row_text, streamed
+
+        head = {**_counts(differences), **totals(differences)._asdict()}
+        rows = (row_text({key: _plain(value) for key, value in row.items()}) for row in _rows(differences))
+        screen.write_all(streamed("fleet.diff", head, {"rows": rows}))
     elif format == "csv":
-        screen.write_all(_csv(differences))
+        from drmemctl.fleet.tables import PAIRS
+
+        names = [name for name in PAIRS.names if name != _NOT_IN_CSV]
+        texts = (
+            ["" if row[name] is None else str(_plain(row[name])) for name in names] for row in _rows(differences)
+        )
+        screen.write_all(csv_text(names, texts))
     else:
         screen.write_all(_lines(screen, differences))
 
 
 def _rows(differences: Sequence[PairDiff]) -> Iterator[dict[str, Any]]:
     return (row for difference in differences for row in difference.rows)
+
+
+def _counts(differences: Sequence[PairDiff]) -> dict[str, int]:
+    return {
+        "pairs": len(differences),
+        "same": sum(1 for difference in differences if difference.same),
+        "with_findings": sum(1 for difference in differences if difference.rows and not difference.error),
+        "unreadable": sum(1 for difference in differences if difference.error),
+    }
 
 
 def totals(differences: Sequence[PairDiff]) -> MigratedLmbs:
@@ -54,60 +73,32 @@ def totals(differences: Sequence[PairDiff]) -> MigratedLmbs:
     return MigratedLmbs(*counts)
 
 
-def _json(differences: Sequence[PairDiff]) -> Iterator[str]:
-    from drmemctl.output.json import row_text, streamed
-
-    head = {
-        "pairs": len(differences),
-        "same": sum(1 for difference in differences if difference.same),
-        "with_findings": sum(1 for difference in differences if difference.rows and not difference.error),
-        "unreadable": sum(1 for difference in differences if difference.error),
-        **totals(differences)._asdict(),
-    }
-    rows = (row_text({key: _plain(value) for key, value in row.items()}) for row in _rows(differences))
-    return streamed("fleet.diff", head, {"rows": rows})
-
-
 def _plain(value: Any) -> Any:
     return (
         time_text(value) if isinstance(value, datetime) else safe(value, None) if isinstance(value, str) else value
     )
 
 
-def _csv(differences: Sequence[PairDiff]) -> Iterator[str]:
-    from drmemctl.fleet.tables import PAIRS
-
-    names = [name for name in PAIRS.names if name != _NOT_IN_CSV]
-    rows = ([_plain(row[name]) for name in names] for row in _rows(differences))
-    return csv_text(names, (["" if value is None else str(value) for value in row] for row in rows))
-
-
 def _lines(screen: Screen, differences: Sequence[PairDiff]) -> Iterator[str]:
     width = screen.width if screen.terminal else _WIDTH
     for difference in differences:
         if difference.rows:
-            yield from _pair_lines(screen, difference.pair)
+            if difference.pair.partition is not None:
+                yield screen.style(safe(difference.pair.partition, None), "bold") + "\n"
+            for label, capture in (("before", difference.pair.before), ("after", difference.pair.after)):
+                facts = [] if capture.taken is None else [time_text(capture.taken)]
+                facts += [f"Linux {safe(capture.release)}"] if capture.release else []
+                yield f"  {label:<6}  {', '.join(facts)}\n" if facts else ""
+                yield f"  {'' if facts else label:<6}  {safe(capture.url, None)}\n"
             for row in difference.rows:
                 yield from _finding_lines(screen, row, width)
             yield "\n"
-    with_findings = sum(1 for difference in differences if difference.rows and not difference.error)
-    unread = sum(1 for difference in differences if difference.error)
-    same = sum(1 for difference in differences if difference.same)
-    yield f"{count_of(len(differences), 'pair')}: {with_findings:,} with findings, {unread:,} unreadable,"
-    yield f" {same:,} the same\n"
+    counts = _counts(differences)
+    yield f"{count_of(counts['pairs'], 'pair')}: {counts['with_findings']:,} with findings,"
+    yield f" {counts['unreadable']:,} unreadable, {counts['same']:,} the same\n"
     for name, number in totals(differences)._asdict().items():
         if number:
             yield from _wrapped("", 0, f"{count_of(number, 'LMB')}: {OUTCOMES[name]}", width)
-
-
-def _pair_lines(screen: Screen, pair: Pair) -> Iterator[str]:
-    if pair.partition is not None:
-        yield screen.style(safe(pair.partition, None), "bold") + "\n"
-    for label, capture in (("before", pair.before), ("after", pair.after)):
-        facts = [] if capture.taken is None else [time_text(capture.taken)]
-        facts += [f"Linux {safe(capture.release)}"] if capture.release else []
-        yield f"  {label:<6}  {', '.join(facts)}\n" if facts else ""
-        yield f"  {'' if facts else label:<6}  {safe(capture.url, None)}\n"
 
 
 def _finding_lines(screen: Screen, row: dict[str, Any], width: int) -> Iterator[str]:

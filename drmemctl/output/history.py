@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from drmemctl.compare.history import LMB_PROPERTIES, History, PastValue, PropertyHistory
+from drmemctl.compare.history import LMB_PROPERTIES, History, PastValue
 from drmemctl.formats.dynamic_memory import ASSIGNED, LOOKUP_ARRAYS, NODE, aa_text
 from drmemctl.kernel.flush import function_that_writes
 from drmemctl.kernel.writers import BOOT, FLUSH, UPDATE
@@ -37,15 +37,36 @@ _UNDONE = 4
 def show_history(screen: Screen, history: History, format: str) -> None:
     """Print the values, the newest first."""
     if format == "json":
-        screen.write_all(_json(history))
+        head = {"kernel": history.kernel.name, "path": safe(history.path, None)}
+        lists = {
+            "properties": (
+                {
+                    "property": safe(past.name, None),
+                    "left_off": past.left_off,
+                    "values": [_value_record(value, past.name, history.path) for value in past.values],
+                }
+                for past in history.properties
+            ),
+            "further": (
+                {"path": safe(path, None), "property": safe(name, None), "values": values}
+                for path, name, values in history.further
+            ),
+        }
+        screen.write_all(streamed("history", head, lists))
     else:
         screen.write_text(_lines(screen, history))
 
 
 def _lines(screen: Screen, history: History) -> Iterator[str]:
-    for number, property_history in enumerate(history.properties):
+    for number, past in enumerate(history.properties):
         yield "\n" if number else ""
-        yield from _property_lines(screen, history, property_history)
+        how_many = count_of(len(past.values) + past.left_off, "value")
+        title = f"{safe(history.path)}:{safe(past.name)}: {how_many} since boot, the newest first"
+        yield screen.style(title, "bold") + "\n"
+        for value in past.values:
+            yield from _value_lines(screen, value, past.name)
+        if past.left_off:
+            yield f"\n{count_of(past.left_off, 'older value')} left off: --show says how many are shown\n"
     if not history.properties:
         yield f"{safe(history.path)}: no property was replaced or removed since boot\n"
     if history.further:
@@ -54,16 +75,6 @@ def _lines(screen: Screen, history: History) -> Iterator[str]:
             yield f"  {safe(path)} {safe(name)}: {count_of(values, 'value')}\n"
         if len(history.further) > _FURTHER:
             yield f"  and {count_of(len(history.further) - _FURTHER, 'more property', 'more properties')}\n"
-
-
-def _property_lines(screen: Screen, history: History, past: PropertyHistory) -> Iterator[str]:
-    values = count_of(len(past.values) + past.left_off, "value")
-    title = f"{safe(history.path)}:{safe(past.name)}: {values} since boot, the newest first"
-    yield screen.style(title, "bold") + "\n"
-    for value in past.values:
-        yield from _value_lines(screen, value, past.name)
-    if past.left_off:
-        yield f"\n{count_of(past.left_off, 'older value')} left off: --show says how many are shown\n"
 
 
 def _value_lines(screen: Screen, value: PastValue, name: str) -> Iterator[str]:
@@ -124,25 +135,6 @@ def _undone_text(old: Run, new: Run, digits: int) -> str:
     address = f"{new.base:#0{digits + len('0x')}x}"
     lmbs = f"{count_of(new.lmbs, 'LMB')} at {address} (DRC {drc_range(new.drc_index, new.lmbs)})"
     return f"{lmbs}: {', '.join(changes)}"
-
-
-def _json(history: History) -> Iterator[str]:
-    head = {"kernel": history.kernel.name, "path": safe(history.path, None)}
-    lists = {
-        "properties": (
-            {
-                "property": safe(past.name, None),
-                "left_off": past.left_off,
-                "values": [_value_record(value, past.name, history.path) for value in past.values],
-            }
-            for past in history.properties
-        ),
-        "further": (
-            {"path": safe(path, None), "property": safe(name, None), "values": values}
-            for path, name, values in history.further
-        ),
-    }
-    return streamed("history", head, lists)
 
 
 def _value_record(value: PastValue, name: str, path: str) -> dict[str, Any]:

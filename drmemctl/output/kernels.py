@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from drmemctl.kernel.kernel_names import parse_kernel_name
 from drmemctl.kernel.measured import MEASURED, READ, Measured
 from drmemctl.kernel.profiles import Profile
 from drmemctl.output.screen import Screen
-from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, show_table
+from drmemctl.output.table import AS_IT_IS, Column, TableChoice, show_table
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 
@@ -79,9 +79,20 @@ _CSV = ("capability", "kernel", "releases", "changes", "commit", "source", "meas
 def show_kernels(screen: Screen, view: KernelsView, format: str, choice: TableChoice = AS_IT_IS) -> None:
     """Print the capabilities as `text` (a table where columns are chosen), `json`, `csv` or `markdown`."""
     if format == "json":
-        from drmemctl.output.json import document
+        from drmemctl.output.json import document, schema
 
-        screen.write(document(_record(view)))
+        facts: dict[str, Any] = {
+            "schema": schema("kernels"),
+            "kernels": [{"name": kernel.name, "release": release_text(kernel.release)} for kernel in view.kernels],
+            "capabilities": [_capability(view, capability) for capability in view.shown()],
+            "names": [{"name": name, "about": about} for name, about in view.names.items()],
+        }
+        if settled := view.settled():
+            facts["settled"] = [
+                {"kernel": kernel.name, **record(backport, "capability has source")}
+                for kernel, backport in settled
+            ]
+        screen.write(document(facts))
     elif format == "markdown":
         screen.write_all(_markdown(view))
     elif format == "csv":
@@ -89,7 +100,8 @@ def show_kernels(screen: Screen, view: KernelsView, format: str, choice: TableCh
 
         screen.write_all(csv_lines(_CSV, (dict(zip(_CSV, row, strict=True)) for row in _rows(view))))
     elif choice != AS_IT_IS:
-        show_table(screen, COLUMNS, _shown_rows(view), title=view.title(), choice=choice)
+        rows = ([text or "-" for text in row] for row in _rows(view))
+        show_table(screen, COLUMNS, rows, title=view.title(), choice=choice)
     else:
         _show_text(screen, view)
 
@@ -102,10 +114,6 @@ def _rows(view: KernelsView) -> Iterator[tuple[str, ...]]:
             *(capability.name, holders, releases(capability), capability.changes),
             *(capability.commit, capability.source, measured_text(capability)),
         )
-
-
-def _shown_rows(view: KernelsView) -> Iterator[Sequence[Cell]]:
-    return ([text or "-" for text in row] for row in _rows(view))
 
 
 def release_text(release: Release) -> str:
@@ -190,40 +198,12 @@ def _markdown(view: KernelsView) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n"
     for capability in view.shown():
         holders = [_holder(view, capability)] if two else []
-        cells = [
-            f"`{capability.name}`",
-            *holders,
-            releases(capability),
-            capability.changes,
-            capability.commit,
-            capability.source,
-            measured_text(capability),
-        ]
+        cells = [f"`{capability.name}`", *holders, releases(capability), capability.changes]
+        cells += [capability.commit, capability.source, measured_text(capability)]
         yield f"| {' | '.join(cells)} |\n"
     if not view.kernels:
         yield "\n| kernel | what it is |\n|---|---|\n"
         yield from (f"| `{name}` | {description} |\n" for name, description in view.names.items())
-
-
-def _record(view: KernelsView) -> dict[str, Any]:
-    from drmemctl.output.json import schema
-
-    return {
-        "schema": schema("kernels"),
-        "kernels": [{"name": entry.name, "release": release_text(entry.release)} for entry in view.kernels],
-        "capabilities": [_capability(view, entry) for entry in view.shown()],
-        "names": [{"name": name, "about": about} for name, about in view.names.items()],
-        **(
-            {
-                "settled": [
-                    {"kernel": kernel.name, **record(backport, "capability has source")}
-                    for kernel, backport in settled
-                ]
-            }
-            if (settled := view.settled())
-            else {}
-        ),
-    }
 
 
 def _measured_records(records: Mapping[str, str]) -> list[dict[str, str]]:

@@ -34,7 +34,24 @@ COLUMNS = (
 def show_kexec(screen: Screen, view: CrashKernel, format: str) -> None:
     """Print the crash kernel's memory as `text` or `json`."""
     if format == "json":
-        _show_json(screen, view)
+        usable = {
+            safe(f"/{child.name}", None): (child.get(USABLE_MEMORY) or b"").hex()
+            for child in view.tree.root.children
+            if child.find(USABLE_MEMORY) is not None
+        }
+        lmbs = view.tree.get(NODE, DRCONF_USABLE_MEMORY)
+        head = {
+            **record(view, "kernel=kernel.profile.name dead=kernel.dead?"),
+            USABLE_MEMORY: usable,
+            DRCONF_USABLE_MEMORY: None if lmbs is None else lmbs.hex(),
+            "crashkernel_cma": cma_record(view.cma),
+            "rearm": rearm_record(view.rearm),
+        }
+        lists = {
+            "regions": (record(entry, _REGION) for entry in view.regions),
+            "findings": (record(finding, "rule severity message offset") for finding in view.findings),
+        }
+        screen.write_all(streamed("kexec", head, lists))
         return
     in_vain = view.kernel.dead and all(entry.region.node is not None for entry in view.regions)
     if not in_vain:
@@ -43,27 +60,6 @@ def show_kexec(screen: Screen, view: CrashKernel, format: str) -> None:
         screen.write("" if in_vain else "\n")
         screen.write_text(finding_lines(screen, view.findings))
     screen.write_text((*cma_lines(view.cma), *rearm_lines(view.rearm, view.kernel.table)))
-
-
-def _show_json(screen: Screen, view: CrashKernel) -> None:
-    usable = {
-        safe(f"/{child.name}", None): (child.get(USABLE_MEMORY) or b"").hex()
-        for child in view.tree.root.children
-        if child.find(USABLE_MEMORY) is not None
-    }
-    lmbs = view.tree.get(NODE, DRCONF_USABLE_MEMORY)
-    head = {
-        **record(view, "kernel=kernel.profile.name dead=kernel.dead?"),
-        USABLE_MEMORY: usable,
-        DRCONF_USABLE_MEMORY: None if lmbs is None else lmbs.hex(),
-        "crashkernel_cma": cma_record(view.cma),
-        "rearm": rearm_record(view.rearm),
-    }
-    lists = {
-        "regions": (record(entry, _REGION) for entry in view.regions),
-        "findings": (record(finding, "rule severity message offset") for finding in view.findings),
-    }
-    screen.write_all(streamed("kexec", head, lists))
 
 
 def _rows(regions: Sequence[CrashRegion]) -> Iterator[Sequence[Cell]]:

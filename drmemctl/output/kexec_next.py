@@ -35,8 +35,17 @@ def show_next(screen: Screen, view: NextKernel, format: str) -> None:
             **record(view, "kernel=kernel.profile.name dead=kernel.dead? purpose route why"),
             "rearm": rearm_record(view.rearm),
         }
+        lmbs = (
+            {
+                **record(entry, "drc_index base lmbs sense"),
+                "boot": _side(entry.booted),
+                "live": _side(entry.live),
+                "next": _side(entry.next),
+            }
+            for entry in view.lmbs
+        )
         findings = (record(finding, "rule severity message") for finding in view.findings)
-        screen.write_all(streamed("kexec-next", head, {"lmbs": map(_record, view.lmbs), "findings": findings}))
+        screen.write_all(streamed("kexec-next", head, {"lmbs": lmbs, "findings": findings}))
         return
     screen.write_text((f"loaded by {view.why}\n" if view.route != "firmware" else f"{view.why}\n",))
     show_table(screen, COLUMNS, map(_row, view.lmbs))
@@ -44,11 +53,6 @@ def show_next(screen: Screen, view: NextKernel, format: str) -> None:
         screen.write("\n")
         screen.write_text(finding_lines(screen, view.findings))
     screen.write_text(rearm_lines(view.rearm, view.kernel.table))
-
-
-def _record(entry: HandedLmbs) -> dict[str, Any]:
-    sides = {"boot": entry.booted, "live": entry.live, "next": entry.next}
-    return {**record(entry, "drc_index base lmbs sense"), **{name: _side(side) for name, side in sides.items()}}
 
 
 def _side(side: LmbEntry | None) -> dict[str, Any] | None:

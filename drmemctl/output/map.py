@@ -12,9 +12,9 @@ from typing import Any
 
 from drmemctl.formats.plain import record
 from drmemctl.model.address_map import HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Segment
-from drmemctl.model.picture import Cell, Gap, MapLine, Picture
+from drmemctl.model.picture import Gap, MapLine, Picture
 from drmemctl.output.csv import csv_lines
-from drmemctl.output.map_key import COLUMNS, LINES, Entry, Key, legend, rows, scale_words
+from drmemctl.output.map_key import COLUMNS, LINES, Key, legend, rows, scale_words
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import TableChoice, show_table
 from drmemctl.wording import size_text
@@ -32,11 +32,7 @@ def show_map(
     if format == "json":
         from drmemctl.output.json import kernel_field, streamed
 
-        head = {
-            **kernel_field(kernel),
-            "lmb_size": address_map.lmb_size,
-            "clipped_runs": address_map.clipped,
-        }
+        head = {**kernel_field(kernel), **record(address_map, "lmb_size clipped_runs=clipped")}
         lists = {"segments": map(segment_record, address_map.with_holes())}
         screen.write_all(streamed("map", head, lists))
     elif format == "csv":
@@ -84,29 +80,18 @@ def _picture_lines(screen: Screen, address_map: AddressMap, width: int) -> Itera
         else:
             yield from _line(screen, line, label, key)
     yield "\n"
-    yield from (_legend_line(screen, entry) for entry in legend(address_map, key, mixed=picture.mixed))
+    for entry in legend(address_map, key, mixed=picture.mixed):
+        pad = " " * (_MARKS_WIDTH - len(entry.marks)) if entry.marks else ""
+        yield f"{screen.style(entry.marks, entry.style)}{pad}{entry.words}\n"
 
 
 def _line(screen: Screen, line: MapLine, label: int, key: Key) -> Iterator[str]:
     cells = list(line.cells)
     while cells and cells[-1].content.kind == HOLE:
         cells.pop()
-    yield f"{line.address:#0{label}x}  {_letters(screen, cells, key)}\n"
+    marked = groupby((key.of(cell.content) for cell in cells), key=lambda mark_and_style: mark_and_style[1])
+    letters = (screen.style("".join(mark for mark, _ in group), style) for style, group in marked)
+    yield f"{line.address:#0{label}x}  {''.join(letters)}\n"
     marks = "".join("^" if cell.mixed else " " for cell in cells).rstrip()
     if marks:
         yield screen.style(" " * (label + 2) + marks, "dim") + "\n"
-
-
-def _letters(screen: Screen, cells: list[Cell], key: Key) -> str:
-    styled = (key.of(cell.content) for cell in cells)
-    parts = (
-        (style, "".join(mark for mark, _ in group))
-        for style, group in groupby(styled, key=lambda styled_mark: styled_mark[1])
-    )
-    return "".join(screen.style(text, style) for style, text in parts)
-
-
-def _legend_line(screen: Screen, entry: Entry) -> str:
-    if not entry.marks:
-        return f"{entry.words}\n"
-    return f"{screen.style(entry.marks, entry.style)}{' ' * (_MARKS_WIDTH - len(entry.marks))}{entry.words}\n"

@@ -137,17 +137,11 @@ def rows(address_map: AddressMap, key: Key) -> Iterator[Sequence[Cell]]:
     for content in sorted(drawn, key=lambda content: (content.node is None, content.node or 0, content.kind)):
         note = "claimed twice" if content.overlap else "-"
         size = ValueCell.of_size(totals[content])
-        yield (key.of(content), content.kind, _node_cell(content.node), size, note)
-
-
-def _node_cell(node: int | None) -> Cell:
-    if node is None:
-        return "-"
-    if node < 0:
-        return NodeCell.of(
-            "?" if node == UNKNOWN_NODE else "none", style="dim" if node == UNKNOWN_NODE else "bold red"
-        )
-    return NodeCell.of(node, style=node_style(node))
+        node: Cell = "-"
+        if content.node is not None:
+            none = "?" if content.node == UNKNOWN_NODE else "none"
+            node = NodeCell.of_node(content.node if content.node >= 0 else None, none)
+        yield (key.of(content), content.kind, node, size, note)
 
 
 def _totals(address_map: AddressMap) -> dict[Content, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.finding import Finding
 from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
@@ -58,13 +57,12 @@ def _table(report: Report, rows: int) -> str:
     head = f"\n## {code(safe(report.source))}\n\n{notes}| severity | rule | finding | where |\n|---|---|---|---|\n"
     omitted = len(report.findings) - rows
     more = f"\n{omitted:,} more; `--all` shows them.\n" if omitted > 0 else ""
-    return head + "".join(_row(finding, report.source) for finding in report.findings[:rows]) + more
-
-
-def _row(finding: Finding, source: str) -> str:
-    text = f"{escaped(finding.title)}: {escaped(message(finding))}"
-    places = [code(where)] if (where := place_and_offset(finding)) else []
-    places += [code(range_text(lmbs)) for lmbs in finding.lmbs[:_RANGES]]
-    places += further_ranges(finding, _RANGES)
-    places += [code(f"$ {line}") for line in fix_lines((finding,), source)]
-    return f"| {finding.severity} | {finding.rule} | {text} | {'<br>'.join(places)} |\n"
+    lines = []
+    for finding in report.findings[:rows]:
+        text = f"{escaped(finding.title)}: {escaped(message(finding))}"
+        places = [code(where)] if (where := place_and_offset(finding)) else []
+        places += [code(range_text(lmbs)) for lmbs in finding.lmbs[:_RANGES]]
+        places += further_ranges(finding, _RANGES)
+        places += [code(f"$ {line}") for line in fix_lines((finding,), report.source)]
+        lines.append(f"| {finding.severity} | {finding.rule} | {text} | {'<br>'.join(places)} |\n")
+    return head + "".join(lines) + more

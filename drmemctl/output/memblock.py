@@ -13,8 +13,8 @@ from drmemctl.kernel.registered_memory import RegisteredMemory
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.json import record, streamed
 from drmemctl.output.lmb_words import address_range, width_of
-from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, ValueCell, show_table
+from drmemctl.output.screen import Screen
+from drmemctl.output.table import AS_IT_IS, Cell, Column, NodeCell, TableChoice, ValueCell, show_table
 from drmemctl.output.text import safe
 
 _ADDED = Column(
@@ -92,16 +92,12 @@ def _rows(view: RegisteredMemory) -> Iterator[Sequence[Cell]]:
         at = ValueCell(place, None, region.base)
         added = ValueCell.of_size(entry.added_bytes) if entry.added_bytes else ValueCell("-", None, 0)
         size = ValueCell.of_size(region.size)
-        yield (at, size, _node(region.node), flags, *_words(entry.consequences, width), added)
+        yield (at, size, NodeCell.of_node(region.node), flags, *_words(entry.consequences, width), added)
     for pmem in view.by_driver:
         size = ValueCell.of_size(pmem.size, "-")
         flags = FLAG_NAMES[DRIVER_MANAGED] if pmem.marked else "-"
         name, none = safe(pmem.path.rpartition("/")[2], 40), ValueCell("-", None, 0)
-        yield (name, size, _node(pmem.node), flags, *_words(pmem.consequences, width), none)
-
-
-def _node(node: int | None) -> Cell:
-    return ("none", "bold red") if node is None else (str(node), node_style(node))
+        yield (name, size, NodeCell.of_node(pmem.node), flags, *_words(pmem.consequences, width), none)
 
 
 def _words(consequences: Consequences, width: int) -> tuple[Cell, ...]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from drmemctl.model.distances import Distances
@@ -38,27 +39,28 @@ def show_numa(
 ) -> None:
     """Print the layout as `text`, `json` or `csv`."""
     if format == "json":
-        _show_json(screen, layout, kernel)
+        possible, distances = layout.possible, layout.distances
+        head = {
+            **kernel_field(kernel),
+            **affinity_record(layout),
+            "possible": None if possible is None else record(possible, "count property"),
+            "distance_nodes": list(distances.nodes),
+        }
+        rows = zip(distances.nodes, distances.rows, strict=True)
+        lists = {
+            "nodes": map(node_record, layout.nodes),
+            "distances": ({"node": node, "distances": list(row)} for node, row in rows),
+        }
+        screen.write_all(streamed("numa", head, lists))
     elif format == "csv":
         screen.write_all(csv_lines(_CSV, map(node_record, layout.nodes)))
     else:
-        _show_tables(screen, layout, choice)
-
-
-def _show_json(screen: Screen, layout: NumaLayout, kernel: str | None) -> None:
-    possible = layout.possible
-    head = {
-        **kernel_field(kernel),
-        **affinity_record(layout),
-        "possible": None if possible is None else record(possible, "count property"),
-    }
-    distances = layout.distances
-    rows = (
-        {"node": node, "distances": list(row)} for node, row in zip(distances.nodes, distances.rows, strict=True)
-    )
-    head["distance_nodes"] = list(distances.nodes)
-    lists = {"nodes": map(node_record, layout.nodes), "distances": rows}
-    screen.write_all(streamed("numa", head, lists))
+        nodes = f"nodes {words}\n" if (words := possible_words(layout)) else ""
+        if choice.headings and not choice.pairs:
+            screen.write_text((f"{screen.style(affinity_words(layout), 'bold')}\n{nodes}\n",))
+        show_table(screen, NODE_COLUMNS, nodes_cells(layout), choice=choice)
+        if choice == AS_IT_IS:
+            screen.write_all(_matrix(screen, layout.distances))
 
 
 _CSV = ("node", "bytes", "boot_bytes", "lmbs", "lmb_bytes", "cores", "threads", "bridges")
@@ -84,17 +86,6 @@ def possible_words(layout: NumaLayout) -> str:
     return f"{which} possible ({possible.property})"
 
 
-def _show_tables(screen: Screen, layout: NumaLayout, choice: TableChoice) -> None:
-    possible = possible_words(layout)
-    nodes = f"nodes {possible}\n" if possible else ""
-    if choice.headings and not choice.pairs:
-        screen.write_text((f"{screen.style(affinity_words(layout), 'bold')}\n{nodes}\n",))
-    show_table(screen, NODE_COLUMNS, nodes_cells(layout), choice=choice)
-    if choice != AS_IT_IS:
-        return
-    screen.write_all(_matrix(screen, layout.distances))
-
-
 NODE_COLUMNS = (
     Column("node", right=True, help="the Linux node"),
     Column("memory", right=True, help="its memory", in_bytes=True),
@@ -116,27 +107,23 @@ DISTANCE_WORDS = {
 
 def nodes_cells(layout: NumaLayout) -> Iterator[Sequence[Cell]]:
     """Yield the cells of each node, one for each of `NODE_COLUMNS`."""
-    return (_node_cells(node, node_name(node, layout)) for node in layout.nodes)
+    for node in layout.nodes:
+        cpus = list(islice(spans(node.threads), _CPUS_SHOWN + 1))
+        ranges = [str(first) if first == last else f"{first}-{last}" for first, last in cpus[:_CPUS_SHOWN]]
+        yield (
+            node_name(node, layout),
+            ValueCell.of_size(node.bytes),
+            ValueCell.of_size(node.boot_bytes or None, "-"),
+            f"{node.lmbs:,}" if node.lmbs else "-",
+            f"{node.cores:,}" if node.cores else "-",
+            f"{len(node.threads):,}" if node.threads else "-",
+            ",".join([*ranges, "…"] if len(cpus) > _CPUS_SHOWN else ranges) or "-",
+        )
 
 
 def node_name(node: NumaNode, layout: NumaLayout) -> NodeCell:
     """Return how a node is called."""
-    if node.node is not None:
-        return NodeCell.of(node.node, style=node_style(node.node))
-    # Assigned memory whose node cannot be found kills a booting kernel: not a detail to dim.
-    return NodeCell.of("unknown", style="dim") if layout.unknown else NodeCell.of("none", style="bold red")
-
-
-def _node_cells(node: NumaNode, name: Cell) -> Sequence[Cell]:
-    return (
-        name,
-        ValueCell.of_size(node.bytes),
-        ValueCell.of_size(node.boot_bytes or None, "-"),
-        f"{node.lmbs:,}" if node.lmbs else "-",
-        f"{node.cores:,}" if node.cores else "-",
-        f"{len(node.threads):,}" if node.threads else "-",
-        _brief(spans(node.threads)) or "-",
-    )
+    return NodeCell.of_node(node.node, "unknown" if layout.unknown else "none")
 
 
 def spans(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -153,15 +140,6 @@ def spans(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _brief(ranges: Iterable[tuple[int, int]]) -> str:
-    shown: list[str] = []
-    for position, (first, last) in enumerate(ranges):
-        if position == _CPUS_SHOWN:
-            return ",".join(shown) + ",…"
-        shown.append(str(first) if first == last else f"{first}-{last}")
-    return ",".join(shown)
-
-
 def _matrix(screen: Screen, distances: Distances) -> Iterator[str]:
     """Yield the distance matrix; in blocks of columns where a terminal is too narrow for all of them."""
     nodes = distances.nodes
@@ -170,16 +148,14 @@ def _matrix(screen: Screen, distances: Distances) -> Iterator[str]:
     width = 2 + max(3, len(str(nodes[-1])))
     per_block = max(1, (screen.width - len("distance")) // width) if screen.terminal else len(nodes)
     for first in range(0, len(nodes), per_block):
-        chosen = range(first, min(first + per_block, len(nodes)))
-        columns = [Column("distance", right=True), *(Column(f"{nodes[i]:3}", right=True) for i in chosen)]
+        block = slice(first, first + per_block)
+        columns = [Column("distance", right=True), *(Column(f"{node:3}", right=True) for node in nodes[block])]
+        rows: Iterator[Sequence[Cell]] = (
+            (
+                (str(node), node_style(node)),
+                *("-" if value is None else (str(value), "dim" if value == 10 else None) for value in row[block]),
+            )
+            for node, row in zip(nodes, distances.rows, strict=True)
+        )
         yield "\n"
-        yield from plain_lines(screen, columns, (_matrix_row(distances, row, chosen) for row in range(len(nodes))))
-
-
-def _matrix_row(distances: Distances, row: int, columns: range) -> Sequence[Cell]:
-    node = distances.nodes[row]
-    values = (distances.rows[row][column] for column in columns)
-    return (
-        (str(node), node_style(node)),
-        *("-" if value is None else (str(value), "dim" if value == 10 else None) for value in values),
-    )
+        yield from plain_lines(screen, columns, rows)

@@ -12,7 +12,7 @@ from drmemctl.check.finding import Severity
 from drmemctl.defect import Defect
 from drmemctl.formats.capture_text import Provenance
 from drmemctl.formats.plain import record
-from drmemctl.model.numa import NumaLayout, NumaNode
+from drmemctl.model.numa import NumaLayout
 from drmemctl.model.overview import DynamicMemory, Overview
 from drmemctl.model.run import STATES
 from drmemctl.output.findings import severities
@@ -68,7 +68,11 @@ def show_overview(screen: Screen, overview: Overview, format: str, kernel: str |
         return
     head = [line for label, text in facts(overview) for line in _field(screen, label, text)]
     head += ["", *_state_lines(screen, overview), ""]
-    tail = ["", *_judgement_lines(screen, overview)]
+    tail = ["", *_field(screen, "defects", defects_words(overview.defects))]
+    if overview.findings is not None:
+        numbers = {Severity(name): number for name, number in overview.findings.items()}
+        judgement = f"{severities(numbers)} (drmemctl check)" if any(numbers.values()) else "none"
+        tail += _field(screen, "findings", judgement)
     room = _LINES - len(head) - len(tail)
     screen.write("\n".join([*head, *_node_lines(screen, overview, room), *tail]) + "\n")
 
@@ -144,31 +148,17 @@ def facts(overview: Overview) -> Iterator[tuple[str, str]]:
         machine.append(f"serial {safe(identity.serial, _NAME)}")
     yield "machine", ", ".join(machine)
     if identity.partition_name is not None or identity.partition_number is not None:
-        yield "partition", _partition(overview)
+        name, number = identity.partition_name, identity.partition_number
+        shown = "without a name" if name is None else safe(name, _NAME)
+        yield "partition", shown if number is None else f"{shown}, number {number}"
     if any(overview.provenance):
-        yield "taken", _provenance_text(overview.provenance)
+        when, host = overview.provenance.text or "at an unknown time", overview.provenance.host
+        yield "taken", f"{when}, host {safe(host, _NAME)}" if host else when
     yield "features", " ".join(overview.features) or ("unknown" if overview.numa.unknown else "none")
-    yield "affinity", _affinity(overview)
+    lookup = "" if overview.lookup is None else ", lookup arrays {}x{}".format(*overview.lookup)
+    yield "affinity", affinity_words(overview.numa) + lookup
     yield "nodes", _nodes(overview.numa)
     yield "LMBs", "no dynamic memory" if overview.dynamic is None else _lmbs(overview.dynamic)
-
-
-def _partition(overview: Overview) -> str:
-    name, number = overview.identity.partition_name, overview.identity.partition_number
-    shown = "without a name" if name is None else safe(name, _NAME)
-    return shown if number is None else f"{shown}, number {number}"
-
-
-def _provenance_text(provenance: Provenance) -> str:
-    when = provenance.text or "at an unknown time"
-    return f"{when}, host {safe(provenance.host, _NAME)}" if provenance.host else when
-
-
-def _affinity(overview: Overview) -> str:
-    parts = [affinity_words(overview.numa)]
-    if overview.lookup is not None:
-        parts.append("lookup arrays {}x{}".format(*overview.lookup))
-    return ", ".join(parts)
 
 
 def _nodes(layout: NumaLayout) -> str:
@@ -263,27 +253,15 @@ def _node_lines(screen: Screen, overview: Overview, room: int) -> Iterator[str]:
     shown = len(nodes) if len(nodes) < room else max(room - 2, 1)
     whole = max((node.bytes for node in nodes), default=0)
     for node in islice(nodes, shown):
-        yield _node_line(screen, overview.numa, node, whole)
+        text, style, _ = node_name(node, overview.numa)
+        name = screen.style(f"{text:<14}", style)
+        lmbs = f"{node.lmbs:,}" if node.lmbs else "-"
+        cores = f"{node.cores:,}" if node.cores else "-"
+        line = f"{name}{size_text(node.bytes):>10}{lmbs:>12}  {cores:>5}"
+        yield f"{line}  {_bar(screen, node.bytes, whole, style)}".rstrip()
     if shown < len(nodes):
         hidden = sum(node.bytes for node in nodes[shown:])
         yield f"… {count_of(len(nodes) - shown, 'more node')} with {size_text(hidden)}: see drmemctl numa"
-
-
-def _node_line(screen: Screen, layout: NumaLayout, node: NumaNode, whole: int) -> str:
-    text, style, _ = node_name(node, layout)
-    name = screen.style(f"{text:<14}", style)
-    lmbs = f"{node.lmbs:,}" if node.lmbs else "-"
-    cores = f"{node.cores:,}" if node.cores else "-"
-    line = f"{name}{size_text(node.bytes):>10}{lmbs:>12}  {cores:>5}"
-    return f"{line}  {_bar(screen, node.bytes, whole, style)}".rstrip()
-
-
-def _judgement_lines(screen: Screen, overview: Overview) -> Iterator[str]:
-    yield from _field(screen, "defects", defects_words(overview.defects))
-    if overview.findings is not None:
-        numbers = {Severity(name): number for name, number in overview.findings.items()}
-        judgement = f"{severities(numbers)} (drmemctl check)" if any(numbers.values()) else "none"
-        yield from _field(screen, "findings", judgement)
 
 
 def defects_words(defects: tuple[Defect, ...]) -> str:

@@ -80,7 +80,13 @@ def working(text: str) -> Iterator[None]:
     spinners: list[Progress] = []
 
     def show() -> None:
-        spinner = _spinner()
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        spinner = Progress(
+            *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+        )
         spinner.add_task(text, total=None)
         spinner.start()
         spinners.append(spinner)
@@ -169,16 +175,6 @@ class _Bar:
         if self._progress is not None and self._shown:
             self._progress.stop()
         self._shown = False
-
-
-def _spinner() -> Progress:
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    return Progress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
-    )
 
 
 def _progress(name: str) -> Progress:

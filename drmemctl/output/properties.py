@@ -54,17 +54,13 @@ def show_tree_json(screen: Screen, tree: Tree, place: Place, depth: int | None) 
     """Print the nodes from a place on, each a record with its path and properties."""
     head: dict[str, Any] = {"path": safe(place.path, None)}
     reservations = ({"address": address, "size": size} for address, size in tree.reservations)
+    prefix = place.path.rstrip("/")
+    paths = (((prefix + path).rstrip("/") or "/", node) for path, node in _walk(place.node, depth))
     nodes = (
         {"path": safe(path, None), "properties": [property_record(path, node, prop) for prop in node.properties]}
-        for path, node in _within(place, depth)
+        for path, node in paths
     )
     screen.write_all(streamed("tree", head, {"reservations": reservations, "nodes": nodes}))
-
-
-def _within(place: Place, depth: int | None) -> Iterator[tuple[str, Node]]:
-    prefix = place.path.rstrip("/")
-    for path, node in _walk(place.node, depth):
-        yield (prefix + path).rstrip("/") or "/", node
 
 
 def _walk(root: Node, depth: int | None) -> Iterator[tuple[str, Node]]:
@@ -109,26 +105,20 @@ def _blocks(screen: Screen, place: Place, properties: Iterable[Property], decode
     for number, prop in enumerate(properties):
         text = is_text(place.path, place.node, prop)
         fields = decoder.fields(place.path, place.node, prop) or []
-        if place.property is None and (text or not any(map(_says_more, fields))):
+        says_more = any(field.name == "defect" or (field.size and meaning(field)) for field in fields)
+        if place.property is None and (text or not says_more):
             fields = []
         yield "\n" if number and (fields or apart) else ""
         apart = bool(fields)
-        yield _heading(screen, place.path, prop, again=prop.name in seen)
+        size = count_of(len(prop.value), "byte")
+        if prop.is_cut:
+            size = f"the first {len(prop.value):,} of {prop.total:,} bytes"
+        note = screen.style(", a second property of this name", "yellow") if prop.name in seen else ""
+        name = f"{safe(place.path, None)}:{safe(prop.name)}"
+        yield f"{screen.style(name, 'bold')}, {size}{note}"
         yield from _value_text(screen, prop.value, text)
         yield from _field_lines(screen, fields)
         seen.add(prop.name)
-
-
-def _says_more(field: Field) -> bool:
-    return field.name == "defect" or bool(field.size and meaning(field))
-
-
-def _heading(screen: Screen, path: str, prop: Property, *, again: bool) -> str:
-    size = count_of(len(prop.value), "byte")
-    if prop.is_cut:
-        size = f"the first {len(prop.value):,} of {prop.total:,} bytes"
-    note = screen.style(", a second property of this name", "yellow") if again else ""
-    return f"{screen.style(f'{safe(path, None)}:{safe(prop.name)}', 'bold')}, {size}{note}"
 
 
 def _value_text(screen: Screen, value: bytes, text: bool) -> Iterator[str]:

@@ -7,14 +7,13 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from drmemctl.formats.plain import record as plain_record
 from drmemctl.output.json import document, schema
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.output.xml import in_xml
-from drmemctl.qualify.trial import Difference, TrialResult, file_name
+from drmemctl.qualify.trial import TrialResult, file_name
 from drmemctl.wording import count_of
 
 _LONGEST = 2000
@@ -58,17 +57,13 @@ def head_of(result: TrialResult) -> str:
 def show_qualified(screen: Screen, view: QualifyView, format: str) -> None:
     """Print the results."""
     if format == "json":
-        screen.write(document(_document(view)))
+        trials = [result.to_json() for result in view.results]
+        head = plain_record(view, "subject model place")
+        screen.write(document({"schema": schema("qualify"), **head, "trials": trials}))
     elif format == "junit":
         screen.write_all(_junit(view))
     else:
         screen.write_text(_text(screen, view))
-
-
-def _document(view: QualifyView) -> dict[str, Any]:
-    trials = [result.to_json() for result in view.results]
-    head = plain_record(view, "subject model place")
-    return {"schema": schema("qualify"), **head, "trials": trials}
 
 
 def _text(screen: Screen, view: QualifyView) -> Iterator[str]:
@@ -84,17 +79,13 @@ def _text(screen: Screen, view: QualifyView) -> Iterator[str]:
 
 def _difference_lines(view: QualifyView, result: TrialResult) -> Iterator[str]:
     for difference in result.shown:
-        yield from _both_sides(difference)
+        function = f" [{difference.function}]" if difference.function else ""
+        yield f"{safe(difference.text, 200)}: {difference.aspect}{function}"
+        yield f"  real       {safe(difference.real, _LONGEST)}"
+        yield f"  simulated  {safe(difference.simulated, _LONGEST)}"
     yield f"the fewest steps that show it, of {count_of(len(result.trial.steps), 'step')}:"
     yield from (f"  {safe(step, _LONGEST)}" for step in result.fewest)
     yield f"again: {safe(view.command(result), None)}"
-
-
-def _both_sides(difference: Difference) -> Iterator[str]:
-    function = f" [{difference.function}]" if difference.function else ""
-    yield f"{safe(difference.text, 200)}: {difference.aspect}{function}"
-    yield f"  real       {safe(difference.real, _LONGEST)}"
-    yield f"  simulated  {safe(difference.simulated, _LONGEST)}"
 
 
 def _junit(view: QualifyView) -> Iterator[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from drmemctl.kernel.removability import LmbRemovability, Removability
+from drmemctl.kernel.removability import Removability
 from drmemctl.output.json import record, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.simulation_text import kernel_words
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.output.text import safe
-from drmemctl.simulate.removable import NodeTally, Removable, RemovalRequest
+from drmemctl.simulate.removable import Removable
 from drmemctl.wording import count_of, size_text
 
 _SHOWN = 8
@@ -46,10 +46,17 @@ def show_removable(screen: Screen, removable: Removable, format: str) -> None:
         screen.write_all(streamed("removable", record(removable, "kernel lmb_size"), lists))
         return
     kernel = screen.style(safe(kernel_words(removable.kernel)), "bold")
-    screen.write_text((f"{kernel}: {_summary(removable)}\n",))
+    lmbs = sum(part.run.lmbs for part in removable.parts)
+    most = sum(tally.most for tally in removable.nodes)
+    sure = sum(tally.yes for tally in removable.nodes)
+    of_all = f"of {count_of(lmbs, 'assigned LMB')} at most {most:,} can leave"
+    size = size_text(most * removable.lmb_size)
+    screen.write_text((f"{kernel}: {of_all} ({size}), {sure:,} for sure\n",))
     if not removable.parts:
         return
-    marks = _marks(removable.parts)
+    # A letter for each reason: they are too long for a column.
+    reasons = dict.fromkeys(reason for part in removable.parts for reason in part.reasons)
+    marks = {reason: f"[{number}]" for number, reason in enumerate(reasons, 1)}
     show_table(screen, COLUMNS, _rows(removable, marks))
     screen.write_text(f"{line}\n" for line in _lines_below(removable, marks))
 
@@ -57,25 +64,16 @@ def show_removable(screen: Screen, removable: Removable, format: str) -> None:
 def _lines_below(removable: Removable, marks: dict[str, str]) -> Iterator[str]:
     """Yield what the reasons are, how much of each node can leave, and the requests that take it."""
     yield from (f"{mark}: {reason}" for reason, mark in marks.items())
-    yield from (_node_line(tally, removable.lmb_size) for tally in removable.nodes)
-    yield from (f"  {_request_line(request)}" for request in removable.requests[:_SHOWN])
+    for tally in removable.nodes:
+        node = "without memory blocks" if tally.node is None else f"node {tally.node}"
+        most = f"at most {count_of(tally.most, 'LMB')} ({size_text(tally.most * removable.lmb_size)})"
+        yield f"{node}: {most}, {tally.yes:,} for sure; {tally.no:,} cannot leave"
+    for request in removable.requests[:_SHOWN]:
+        note = "" if request.sure else "  # if nothing in them is pinned"
+        yield f"  {request.text}{': does not work here' if request.works is False else note}"
     hidden = len(removable.requests) - _SHOWN
     if hidden > 0:
         yield f"  and {hidden:,} more requests, which --format json lists"
-
-
-def _summary(removable: Removable) -> str:
-    lmbs = sum(part.run.lmbs for part in removable.parts)
-    most = sum(tally.most for tally in removable.nodes)
-    sure = sum(tally.yes for tally in removable.nodes)
-    of_all = f"of {count_of(lmbs, 'assigned LMB')} at most {most:,} can leave"
-    return f"{of_all} ({size_text(most * removable.lmb_size)}), {sure:,} for sure"
-
-
-def _marks(parts: Sequence[LmbRemovability]) -> dict[str, str]:
-    """Return a letter for each reason: they are too long for a column."""
-    reasons = dict.fromkeys(reason for part in parts for reason in part.reasons)
-    return {reason: f"[{number}]" for number, reason in enumerate(reasons, 1)}
 
 
 def _rows(removable: Removable, marks: dict[str, str]) -> Iterator[Sequence[Cell]]:
@@ -87,15 +85,3 @@ def _rows(removable: Removable, marks: dict[str, str]) -> Iterator[Sequence[Cell
         leaves = (part.leaves.value, _STYLES[part.leaves])
         address = f"{part.run.base:#0{width}x}"
         yield (address, f"{part.run.lmbs:,}", drc, node, part.state or "-", zone, leaves, why)
-
-
-def _node_line(tally: NodeTally, lmb_size: int) -> str:
-    node = "without memory blocks" if tally.node is None else f"node {tally.node}"
-    most = f"at most {count_of(tally.most, 'LMB')} ({size_text(tally.most * lmb_size)})"
-    return f"{node}: {most}, {tally.yes:,} for sure; {tally.no:,} cannot leave"
-
-
-def _request_line(request: RemovalRequest) -> str:
-    if request.works is False:
-        return f"{request.text}: does not work here"
-    return request.text if request.sure else f"{request.text}  # if nothing in them is pinned"

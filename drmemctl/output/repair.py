@@ -63,6 +63,13 @@ _PART = "base=run.base count=run.lmbs drc_index=run.drc_index leaves=leaves.valu
 
 def _document(repair: Repair) -> dict[str, Any]:
     each_alone = repair.each_alone
+    proof = None
+    if repair.verdict in (PLAN, REBOOT):
+        steps = [
+            {**record(result, "step ok errno"), "log": [safe(line, None) for line in result.log]}
+            for result in repair.proof.results
+        ]
+        proof = {"consistent": repair.proof.consistent, "steps": steps}
     return {
         "schema": schema("repair"),
         **record(repair, "kernel=simulation.profile.name hypervisor=simulation.hypervisor goal verdict"),
@@ -72,19 +79,8 @@ def _document(repair: Repair) -> dict[str, Any]:
         "stuck": [record(part, _PART) for part in repair.stuck],
         "reasons": [worded(reason, None) for reason in repair.reasons],
         **record(repair, "notes"),
-        "proof": _proof(repair),
+        "proof": proof,
     }
-
-
-def _proof(repair: Repair) -> dict[str, Any] | None:
-    if repair.verdict not in (PLAN, REBOOT):
-        return None
-    proof = repair.proof
-    steps = [
-        {**record(result, "step ok errno"), "log": [safe(line, None) for line in result.log]}
-        for result in proof.results
-    ]
-    return {"consistent": proof.consistent, "steps": steps}
 
 
 def _violation(violation: Violation) -> dict[str, Any]:

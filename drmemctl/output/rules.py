@@ -57,16 +57,12 @@ def show_rules(screen: Screen, pages: Sequence[Page], format: str, choice: Table
 
         screen.write_all(csv_lines(_SUMMARY.split(), (record(page, _SUMMARY) for page in pages)))
     elif format == "markdown":
-        rows = (f"| {p.rule} | {p.severity} | {p.family} | {p.title} | {p.kernels} |\n" for p in pages)
+        lines = (f"| {p.rule} | {p.severity} | {p.family} | {p.title} | {p.kernels} |\n" for p in pages)
         head = "| rule | severity | family | finds | kernels |\n|---|---|---|---|---|\n"
-        screen.write_all((head, *rows))
+        screen.write_all((head, *lines))
     else:
-        _show_table(screen, pages, choice)
-
-
-def _show_table(screen: Screen, pages: Sequence[Page], choice: TableChoice) -> None:
-    rows = ((p.rule, (p.severity.value, STYLES[p.severity]), p.family, p.title, p.kernels) for p in pages)
-    show_table(screen, COLUMNS, rows, choice=choice)
+        rows = ((p.rule, (p.severity.value, STYLES[p.severity]), p.family, p.title, p.kernels) for p in pages)
+        show_table(screen, COLUMNS, rows, choice=choice)
 
 
 def show_page(screen: Screen, page: Page, format: str) -> None:
@@ -141,7 +137,13 @@ def page_markdown(page: Page) -> str:
     if page.powervm:
         parts.append(f"**PowerVM:** {page.powervm}")
     if page.references:
-        parts += ["## References", "\n".join(f"- {_linked(reference)}" for reference in page.references)]
+        lines = []
+        for reference in page.references:
+            linked = reference
+            for words, uri in links_of(reference):
+                linked = linked.replace(words, f"[{words}]({uri})", 1)
+            lines.append(f"- {linked}")
+        parts += ["## References", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -153,7 +155,10 @@ def page_text(page: Page, width: int | None = None) -> str:
     if page.powervm:
         parts.append(_filled(f"PowerVM: {page.powervm}", width))
     if page.references:
-        parts.append("References:\n" + _indented("\n".join(map(_with_links, page.references))))
+        lines = []
+        for reference in page.references:
+            lines += [reference, *(f"  {uri}" for _, uri in links_of(reference))]
+        parts.append("References:\n" + _indented("\n".join(lines)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -169,16 +174,6 @@ def _filled(text: str, width: int | None, *, indent: str = "") -> str:
         for paragraph in text.split("\n\n")
     )
     return _indented("\n\n".join(paragraphs), indent)
-
-
-def _linked(reference: str) -> str:
-    for words, uri in links_of(reference):
-        reference = reference.replace(words, f"[{words}]({uri})", 1)
-    return reference
-
-
-def _with_links(reference: str) -> str:
-    return "\n  ".join([reference, *(uri for _, uri in links_of(reference))])
 
 
 def _indented(text: str, indent: str = "  ") -> str:

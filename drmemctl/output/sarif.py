@@ -33,9 +33,12 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     pages = view.pages
     index = {page.rule: number for number, page in enumerate(pages)}
     rules = [rule_record(page, view.docs_url) for page in pages]
-    yield from document_of(
-        rules, _results(view, index, unreadable), lambda: _invocation(unreadable), view.docs_url
-    )
+
+    def invocation() -> dict[str, Any]:
+        notes = [{"level": "error", "message": {"text": worded(error)}} for error in unreadable]
+        return {"executionSuccessful": not unreadable, "toolExecutionNotifications": notes}
+
+    yield from document_of(rules, _results(view, index, unreadable), invocation, view.docs_url)
 
 
 def document_of(
@@ -99,11 +102,13 @@ def result_of(finding: Finding, source: str, index: dict[str, int]) -> dict[str,
     commands = fix_lines((finding,), source)
     if commands:
         properties["fix"] = commands
+    lines = [message(finding), *(range_text(lmbs) for lmbs in finding.lmbs[:_RANGES])]
+    lines += [*further_ranges(finding, _RANGES), *(f"$ {line}" for line in commands)]
     return {
         "ruleId": finding.rule,
         "ruleIndex": index[finding.rule],
         "level": LEVELS[finding.severity],
-        "message": {"text": _text(finding, commands)},
+        "message": {"text": "\n".join(lines)},
         "locations": [_location(finding, artifact_of(source))],
         # GitHub goes by the second only, whatever it is computed from.
         "partialFingerprints": {
@@ -114,15 +119,16 @@ def result_of(finding: Finding, source: str, index: dict[str, int]) -> dict[str,
     }
 
 
-def _text(finding: Finding, commands: Sequence[str]) -> str:
-    lines = [message(finding), *(range_text(lmbs) for lmbs in finding.lmbs[:_RANGES])]
-    return "\n".join([*lines, *further_ranges(finding, _RANGES), *(f"$ {line}" for line in commands)])
-
-
 def _location(finding: Finding, artifact: dict[str, str] | None) -> dict[str, Any]:
     location: dict[str, Any] = {}
     if artifact is not None:
-        location["physicalLocation"] = {"artifactLocation": artifact, "region": _region(finding)}
+        region = {"startLine": 1}  # GitHub drops results without a line
+        # An offset in a property is none in the file.
+        if finding.offset is not None and not finding.property:
+            region["byteOffset"] = finding.offset
+        elif finding.line:
+            region = {"startLine": finding.line, "startColumn": finding.column}
+        location["physicalLocation"] = {"artifactLocation": artifact, "region": region}
     if finding.path:
         location["logicalLocations"] = [
             {
@@ -132,13 +138,6 @@ def _location(finding: Finding, artifact: dict[str, str] | None) -> dict[str, An
             }
         ]
     return location
-
-
-def _region(finding: Finding) -> dict[str, int]:
-    # An offset in a property is none in the file. GitHub drops results without a line.
-    if finding.offset is not None and not finding.property:
-        return {"startLine": 1, "byteOffset": finding.offset}
-    return {"startLine": finding.line, "startColumn": finding.column} if finding.line else {"startLine": 1}
 
 
 def artifact_of(source: str) -> dict[str, str] | None:
@@ -160,8 +159,3 @@ def _quoted(path: str) -> str:
     from urllib.parse import quote
 
     return quote(os.fsencode(path), safe="/")
-
-
-def _invocation(unreadable: list[str]) -> dict[str, Any]:
-    notes = [{"level": "error", "message": {"text": worded(error)}} for error in unreadable]
-    return {"executionSuccessful": not unreadable, "toolExecutionNotifications": notes}

@@ -16,17 +16,11 @@ _ASCII = str.maketrans({"…": "..."})
 
 def show_lines(screen: Screen, lines: Iterable[str]) -> None:
     """Print lines, in ASCII where the output has no more."""
-    if not _is_unicode():
-        lines = (line.translate(_ASCII) for line in lines)
-    screen.write_text(f"{line}\n" for line in lines)
-
-
-def _is_unicode() -> bool:
     try:
         "…".encode(sys.stdout.encoding or "utf-8")
     except (LookupError, UnicodeEncodeError):
-        return False
-    return True
+        lines = (line.translate(_ASCII) for line in lines)
+    screen.write_text(f"{line}\n" for line in lines)
 
 
 def show_json(screen: Screen, session: Session) -> None:

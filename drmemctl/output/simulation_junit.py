@@ -51,20 +51,18 @@ def _case(suite: str, name: str, body: str) -> str:
 
 
 def _body(result: StepResult, *, failed: bool) -> str:
-    text = escape("\n".join(_lines(result)))
-    if not failed:
-        return f"<system-out>{text}</system-out>" if text else ""
-    word = outcome(result)
-    kind = "expectation" if result.parsed.is_expectation else "request"
-    message = f"{word}: {result.note}" if result.note else word
-    return f'<failure type="{kind}" message="{in_xml(message)}">{text}</failure>'
-
-
-def _lines(result: StepResult) -> list[str]:
     plain = Screen()
     lines = [safe(line, 2000) for line in (*result.log, *result.events)]
     lines += change_lines(plain, result)
     lines += cpu_lines(plain, result.cpus)
     lines += [finding_line(plain, finding) for finding in result.findings]
     omitted = len(lines) - _LINES
-    return [*lines[:_LINES], f"{omitted:,} more lines"] if omitted > 0 else lines
+    if omitted > 0:
+        lines[_LINES:] = [f"{omitted:,} more lines"]
+    text = escape("\n".join(lines))
+    if not failed:
+        return f"<system-out>{text}</system-out>" if text else ""
+    word = outcome(result)
+    kind = "expectation" if result.parsed.is_expectation else "request"
+    message = f"{word}: {result.note}" if result.note else word
+    return f'<failure type="{kind}" message="{in_xml(message)}">{text}</failure>'

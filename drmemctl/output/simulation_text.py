@@ -65,7 +65,11 @@ def machine_lines(screen: Screen, simulation: Simulation, state: KernelState) ->
     where = ", ".join(f"{number:,} on node {node}" for node, number in islice(blocks.items(), _MOST)) or "none"
     more = f", and on {len(blocks) - _MOST} more nodes" if len(blocks) > _MOST else ""
     runs = f"{kernel_words(simulation.profile.name)} on {hypervisor_words(simulation.hypervisor)}"
-    yield screen.style(safe(runs), "bold") + f": {_lmbs(state)}"
+    table = state.table
+    node = state.tree.find(NODE)
+    name = next((f", {name}" for name in (V1, V2) if node is not None and node.find(name) is not None), "")
+    size = f" of {size_text(table.lmb_size)}" if table.lmb_size else ""
+    yield f"{screen.style(safe(runs), 'bold')}: {count_of(table.n_lmbs, 'LMB')}{size}{name}"
     if state.dead and not state.blocks.runs:
         return  # it died while it booted: what it worked out by then is the size that it died of
     offline = f", {len(state.blocks.offline):,} offline" if state.blocks.offline else ""
@@ -100,17 +104,14 @@ def hypervisor_words(name: str) -> str:
     return f"{name} (read in LoPAR, not measured)" if name == POWERVM else name
 
 
-def _lmbs(state: KernelState) -> str:
-    table = state.table
-    node = state.tree.find(NODE)
-    name = next((name for name in (V1, V2) if node is not None and node.find(name) is not None), "")
-    size = f" of {size_text(table.lmb_size)}" if table.lmb_size else ""
-    return f"{count_of(table.n_lmbs, 'LMB')}{size}{f', {name}' if name else ''}"
-
-
 def step_lines(screen: Screen, number: int, result: StepResult, detail: Detail) -> Iterator[str]:
     """Yield a step and what came of it."""
-    yield _head(screen, number, result, detail)
+    word = outcome(result)
+    style = "green" if result.ok else "bold red"
+    label = f"[{number}] "
+    limit = None if detail.verbose else max(40, screen.width - len(label) - len(word) - 2)
+    text = shortened(result.step, limit)
+    yield f"{label}{screen.style(text, 'bold')}: {screen.style(word, style)}"
     if result.drmgr is not None:
         yield from _indented(_drmgr_lines(screen, result.drmgr, detail), "    ")
     yield from _indented(_messages(screen, result, detail), "    ")
@@ -150,15 +151,6 @@ def _cut(lines: Iterator[str], detail: Detail, items: str) -> Iterator[str]:
     more = sum(1 for _ in lines)
     if more:
         yield f"… {more:,} more {items}; -v shows them"
-
-
-def _head(screen: Screen, number: int, result: StepResult, detail: Detail) -> str:
-    word = outcome(result)
-    style = "green" if result.ok else "bold red"
-    label = f"[{number}] "
-    limit = None if detail.verbose else max(40, screen.width - len(label) - len(word) - 2)
-    text = shortened(result.step, limit)
-    return f"{label}{screen.style(text, 'bold')}: {screen.style(word, style)}"
 
 
 def shortened(step: str, limit: int | None) -> str:

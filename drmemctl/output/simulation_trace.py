@@ -37,10 +37,13 @@ def _event_words(event: TraceEvent) -> str:
         case RtasCall():
             return rtas_text(event)
         case ArrayWrite():
-            return f"{_lmbs(event)}: {', '.join(_written(event))}"
+            last = f"-{event.first + event.count - 1}" if event.count > 1 else ""
+            return f"array[{event.first}{last}] {event.drc_index:#010x}: {', '.join(_written(event))}"
         case TreeWrite():
             name = f"{safe(event.path)}:{safe(event.property)}" if event.property else safe(event.path)
-            return f"{name} {_size(event)}"
+            if event.size is None:
+                return f"{name} is removed"
+            return f"{name} = {count_of(event.size, 'byte')}" if event.property else f"{name} is attached"
         case BlockWrite():
             where = "goes" if event.node is None else f"comes on node {event.node}"
             return f"memory block {event.block} {where}"
@@ -54,11 +57,6 @@ def rtas_text(event: RtasCall) -> str:
     return f"{' '.join([event.call, *arguments])} -> {' '.join(map(str, event.answer))}"
 
 
-def _lmbs(event: ArrayWrite) -> str:
-    last = f"-{event.first + event.count - 1}" if event.count > 1 else ""
-    return f"array[{event.first}{last}] {event.drc_index:#010x}"
-
-
 def _written(event: ArrayWrite) -> Iterator[str]:
     if event.aa_index is not None:
         yield f"aa = {aa_text(event.aa_index)}"
@@ -66,9 +64,3 @@ def _written(event: ArrayWrite) -> Iterator[str]:
         marked = " and the mark" if event.flags & KERNEL_TOUCHED else ""
         names = ",".join(flag_names(event.flags & ~KERNEL_TOUCHED)) or "none"
         yield f"flags = {names}{marked}"
-
-
-def _size(event: TreeWrite) -> str:
-    if event.size is None:
-        return "is removed"
-    return f"= {count_of(event.size, 'byte')}" if event.property else "is attached"

@@ -13,10 +13,9 @@ from drmemctl.output.lmb_words import address_range, domains_text
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.text import safe
 from drmemctl.simulate.partition import StepResult
-from drmemctl.simulate.property_changes import LookupChange, RowChange
+from drmemctl.simulate.property_changes import LookupChange
 from drmemctl.simulate.state_changes import (
     BlockRangeChange,
-    DistanceChange,
     HashTableChange,
     LmbRangeChange,
     LmbState,
@@ -39,7 +38,9 @@ def change_lines(screen: Screen, result: StepResult, *, drc: bool = False) -> It
         yield line + screen.style(_label(change, request=request), "yellow")
     yield from _lookup_lines(result.changed_lookup_arrays)
     yield from (_block_line(screen, change) for change in result.changed_blocks)
-    yield from (_distance_line(screen, change) for change in result.changed_distances)
+    for distance in result.changed_distances:
+        first, second = (_node(screen, node) for node in distance.nodes)
+        yield f"distance of nodes {first} and {second}: {distance.old} -> {distance.new}"
     yield from _hash_table_lines(result.changed_hash_table)
     for block, online in result.changed_states:
         yield f"memory block {block}: {'offline -> online' if online else 'online -> offline'}"
@@ -59,27 +60,20 @@ def _label(change: LmbRangeChange, *, request: bool) -> str:
 def lmb_lines(screen: Screen, changes: Sequence[LmbRangeChange], digits: int, *, drc: bool = False) -> list[str]:
     """Return a line for each change, their columns aligned; addresses are padded to that many digits."""
     width = digits + len("0x")
-    heads = [
-        (_addresses(change, width), count_of(change.count, "LMB"), _drc(change) if drc else "")
-        for change in changes
-    ]
+    heads = []
+    for change in changes:
+        addresses = f"{change.base:#0{width}x}"
+        if change.lmb_size:
+            addresses = address_range(change.base, change.count * change.lmb_size, width)
+        last = f"-{change.drc_index + change.count - 1:#010x}" if change.count > 1 else ""
+        drc_text = f"DRC {change.drc_index:#010x}{last}" if drc else ""
+        heads.append((addresses, count_of(change.count, "LMB"), drc_text))
     widths = [max((len(head[column]) for head in heads), default=0) for column in range(3)]
     lines = []
     for change, head in zip(changes, heads, strict=True):
         cells = [f"{text:{width}}" for text, width in zip(head, widths, strict=True) if width]
         lines.append("  ".join([*cells, *_state_changes(screen, change)]))
     return lines
-
-
-def _addresses(change: LmbRangeChange, width: int) -> str:
-    if not change.lmb_size:
-        return f"{change.base:#0{width}x}"
-    return address_range(change.base, change.count * change.lmb_size, width)
-
-
-def _drc(change: LmbRangeChange) -> str:
-    last = f"-{change.drc_index + change.count - 1:#010x}" if change.count > 1 else ""
-    return f"DRC {change.drc_index:#010x}{last}"
 
 
 def _state_changes(screen: Screen, change: LmbRangeChange) -> list[str]:
@@ -149,17 +143,14 @@ def _lookup_lines(change: LookupChange | None) -> Iterator[str]:
     if change.old is None or change.new is None:
         yield f"lookup arrays: {'new' if change.old is None else 'gone'}"
         return
-    words = [f"[{entry.aa_index}] {_list_words(entry)}" for entry in change.lists[:_LISTS_SHOWN]]
+    words = []
+    for entry in change.lists[:_LISTS_SHOWN]:
+        old, new = (f"<{domains_text(domains or ())}>" for domains in (entry.old, entry.new))
+        became = f"{old if entry.old else new} {'removed' if entry.new is None else 'added'}"
+        words.append(f"[{entry.aa_index}] {f'{old} -> {new}' if entry.old and entry.new else became}")
     hidden = len(change.lists) - _LISTS_SHOWN
     words += [f"and {hidden:,} more"] if hidden > 0 else []
     yield f"lookup arrays: {', '.join(words) or f'the same lists in {change.new.size} bytes'}"
-
-
-def _list_words(change: RowChange) -> str:
-    old, new = (f"<{domains_text(domains or ())}>" for domains in (change.old, change.new))
-    if change.old and change.new:
-        return f"{old} -> {new}"
-    return f"{old if change.old else new} {'removed' if change.new is None else 'added'}"
 
 
 def _block_line(screen: Screen, change: BlockRangeChange) -> str:
@@ -170,11 +161,6 @@ def _block_line(screen: Screen, change: BlockRangeChange) -> str:
     if change.new is None:
         return f"{blocks} removed from node {_node(screen, change.old)}"
     return f"{blocks}: node {_node(screen, change.old)} -> {_node(screen, change.new)}"
-
-
-def _distance_line(screen: Screen, change: DistanceChange) -> str:
-    first, second = (_node(screen, node) for node in change.nodes)
-    return f"distance of nodes {first} and {second}: {change.old} -> {change.new}"
 
 
 def _hash_table_lines(change: HashTableChange | None) -> Iterator[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.wrap import wrapped_text
 from drmemctl.wording import size_text
 
@@ -32,6 +32,10 @@ _QUOTED = str.maketrans({char: f"\\{char}" for char in '"\\$`'})
 """What a shell does not leave as it is between double quotes."""
 
 
+ARROW = " -> "
+"""Between what was before and what is now."""
+
+
 class NodeCell(NamedTuple):
     """A cell about a node: its text, its style, and the node before and now, numbers where there is one."""
 
@@ -44,9 +48,15 @@ class NodeCell(NamedTuple):
         """Return the cell of a node, or of what stands for one that there is not."""
         return cls(ARROW.join(map(str, nodes)), style, nodes)
 
+    @classmethod
+    def of_node(cls, node: int | None, none: str = "none") -> NodeCell:
+        """Return the cell of a node, or of what stands for one that is not known (`none` says so) or not there.
 
-ARROW = " -> "
-"""Between what was before and what is now."""
+        That assigned memory has none kills a booting kernel, and is not dim.
+        """
+        if node is not None:
+            return cls.of(node, style=node_style(node))
+        return cls.of(none, style="bold red" if none == "none" else "dim")
 
 
 class ValueCell(NamedTuple):
@@ -309,23 +319,13 @@ LineMaker = Callable[[Sequence[Cell]], str]
 def line_maker(screen: Screen, columns: Sequence[Column], sample: Sequence[Sequence[Cell]]) -> LineMaker:
     """Return what makes lines of rows, with columns as wide as in a sample of them."""
     widths = _widths(columns, sample)
-    return _colored(screen, columns, widths) if screen.color else _plain(columns, widths)
+    if not screen.color:
+        # One format for all, since a table may have a million rows.
+        form = "  ".join(
+            f"{{:{'>' if column.right else '<'}{width}}}" for column, width in zip(columns, widths, strict=True)
+        ).format
+        return lambda row: form(*[cell if isinstance(cell, str) else cell[0] for cell in row]).rstrip() + "\n"
 
-
-def heading(columns: Sequence[Column], line: LineMaker) -> str:
-    """Return the line with the titles."""
-    return line([(column.title, "bold") for column in columns])
-
-
-def _plain(columns: Sequence[Column], widths: Sequence[int]) -> LineMaker:
-    """Return what makes lines without colour: one format for all, since a table may have a million rows."""
-    form = "  ".join(
-        f"{{:{'>' if column.right else '<'}{width}}}" for column, width in zip(columns, widths, strict=True)
-    ).format
-    return lambda row: form(*[cell if isinstance(cell, str) else cell[0] for cell in row]).rstrip() + "\n"
-
-
-def _colored(screen: Screen, columns: Sequence[Column], widths: Sequence[int]) -> LineMaker:
     def line(row: Sequence[Cell]) -> str:
         parts = []
         for column, width, cell in zip(columns, widths, row, strict=True):
@@ -336,3 +336,8 @@ def _colored(screen: Screen, columns: Sequence[Column], widths: Sequence[int]) -
         return "  ".join(parts).rstrip() + "\n"
 
     return line
+
+
+def heading(columns: Sequence[Column], line: LineMaker) -> str:
+    """Return the line with the titles."""
+    return line([(column.title, "bold") for column in columns])

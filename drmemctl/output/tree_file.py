@@ -61,12 +61,9 @@ def notes(tree: Tree, format: str, size: int) -> list[str]:
     said = []
     if size > LIMITS.max_bytes:
         said.append(f"{size:,} bytes: to read it again, set {RAISE_VARIABLE}={-(-size // MIB)}")
-    names = 0 if format == "dtb" else _odd_names(tree)
-    if names:
-        said.append(f"{count_of(names, 'name')} cannot be written in DTS; they are not as in the tree")
+    if format != "dtb":
+        names = sum(not is_name(prop.name) for _, node in tree.walk() for prop in node.properties)
+        names += sum(not is_name(node.name) for path, node in tree.walk() if path != "/")
+        if names:
+            said.append(f"{count_of(names, 'name')} cannot be written in DTS; they are not as in the tree")
     return said
-
-
-def _odd_names(tree: Tree) -> int:
-    properties = sum(not is_name(prop.name) for _, node in tree.walk() for prop in node.properties)
-    return properties + sum(not is_name(node.name) for path, node in tree.walk() if path != "/")

@@ -55,7 +55,18 @@ def show_changes(screen: Screen, looks: Looks, *, live: bool) -> None:
         _show_live(screen, looks)
         return
     for number, (when, look, changes) in enumerate(looks):
-        records = [_record(when, event) for event in _events(look, changes)] if number else [_start(when, look)]
+        time = {"time": _time(when)}
+        if number:
+            events = _events(look, changes)
+            records = [
+                {**time, "event": event.kind, "text": safe(event.text, None), **_safe(event.data)}
+                for event in events
+            ]
+        else:
+            nodes = [record(counts, "node lmbs blocks") for counts in node_counts(look)]
+            findings = [record(finding, "rule message") for finding in look.findings]
+            start = {"schema": schema("watch"), **time, "event": "start", "nodes": nodes, "findings": findings}
+            records = [start]
         if not screen.write_all(record_text(record) + "\n" for record in records):
             return
 
@@ -70,30 +81,25 @@ def _event_of(change: SystemChange, width: int) -> Event:
     """Return a change in words, addresses padded to `width` characters, and as the fields of a record."""
     match change:
         case LmbChange():
-            return _lmbs_event(change, width)
+            latest = change.new or change.old
+            first = "" if latest is None else f" from {latest.base:#0{width}x} (DRC {latest.drc_index:#010x})"
+            text = f"{count_of(change.count, 'LMB')}{first}: {_lmbs_text(change.old)} -> {_lmbs_text(change.new)}"
+            sides = {"old": _lmbs_fields(change.old), "new": _lmbs_fields(change.new)}
+            return Event("lmbs", text, {"count": change.count, "kinds": list(change.kinds), **sides})
         case PropertyChange():
             place = f"{change.new_path}:{change.name}" if change.name else change.new_path
             data = plain_record(change, "path=new_path name change")
             return Event("property", f"{place} {change.change}", data)
         case BlockChange():
-            return _blocks_event(change)
+            last = change.first + change.count - 1
+            names = f"block {last}" if change.count == 1 else f"blocks {change.first}-{last}"
+            old, new = _block_text(change.old), _block_text(change.new)
+            data = {"first": change.first, "count": change.count, "old": old, "new": new}
+            return Event("blocks", f"{names}: {old} -> {new}", data)
         case FindingChange(finding, is_new):
             data = plain_record(finding, "rule severity message")
             text = f"{finding.rule} {finding.severity.value}: {finding.message}"
             return Event("finding" if is_new else "finding-gone", text, data)
-
-
-def _lmbs_event(change: LmbChange, width: int) -> Event:
-    latest = change.new or change.old
-    first = "" if latest is None else f" from {latest.base:#0{width}x} (DRC {latest.drc_index:#010x})"
-    text = f"{count_of(change.count, 'LMB')}{first}: {_lmbs_text(change.old)} -> {_lmbs_text(change.new)}"
-    data = {
-        "count": change.count,
-        "kinds": list(change.kinds),
-        "old": _lmbs_fields(change.old),
-        "new": _lmbs_fields(change.new),
-    }
-    return Event("lmbs", text, data)
 
 
 def _lmbs_fields(lmbs: Lmbs | None) -> dict[str, Any] | None:
@@ -108,14 +114,6 @@ def _lmbs_text(lmbs: Lmbs | None) -> str:
     return lmbs.state + ("" if lmbs.affinity.node is None else f" on node {lmbs.affinity.node}")
 
 
-def _blocks_event(change: BlockChange) -> Event:
-    last = change.first + change.count - 1
-    names = f"block {last}" if change.count == 1 else f"blocks {change.first}-{last}"
-    old, new = _block_text(change.old), _block_text(change.new)
-    data = {"first": change.first, "count": change.count, "old": old, "new": new}
-    return Event("blocks", f"{names}: {old} -> {new}", data)
-
-
 def _block_text(block: BlockLine | None) -> str:
     if block is None:
         return "not there"
@@ -124,16 +122,6 @@ def _block_text(block: BlockLine | None) -> str:
 
 def _time(when: float) -> str:
     return datetime.fromtimestamp(when, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _start(when: float, look: Look) -> dict[str, Any]:
-    nodes = [record(counts, "node lmbs blocks") for counts in node_counts(look)]
-    findings = [record(finding, "rule message") for finding in look.findings]
-    return {"schema": schema("watch"), "time": _time(when), "event": "start", "nodes": nodes, "findings": findings}
-
-
-def _record(when: float, event: Event) -> dict[str, Any]:
-    return {"time": _time(when), "event": event.kind, "text": safe(event.text, None), **_safe(event.data)}
 
 
 def _safe(value: Any) -> Any:
@@ -168,11 +156,9 @@ def _table(when: float, look: Look, events: Iterable[tuple[str, Event]]) -> Grou
     for moment, event in events:
         kind = Text(event.kind, style=_STYLES.get(event.kind, ""))
         table.add_row(Text(moment), kind, Text(safe(event.text, 300)))
-    return Group(Text(f"{_time(when)}  {'  '.join(_counts(look))}", style="bold"), table)
-
-
-def _counts(look: Look) -> Iterator[str]:
+    parts = [_time(when)]
     for counts in node_counts(look):
         name = "no node" if counts.node is None else f"node {counts.node}"
-        yield f"{name}: {counts.lmbs:,} LMBs, {counts.blocks:,} blocks"
-    yield f"findings: {len(look.findings)}"
+        parts.append(f"{name}: {counts.lmbs:,} LMBs, {counts.blocks:,} blocks")
+    parts.append(f"findings: {len(look.findings)}")
+    return Group(Text("  ".join(parts), style="bold"), table)

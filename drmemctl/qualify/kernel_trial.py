@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, aa_text, decode_entries, encode_entries
+from drmemctl.formats.lookup_arrays import decode_lookup_arrays, encode_lookup_arrays
 from drmemctl.formats.rows import words
 from drmemctl.formats.update_nodes import WORK_AREA
 from drmemctl.hypervisor.recorded import NOTHING_RECORDED
@@ -331,13 +332,12 @@ def _rearranged(simulation: Simulation, pick: random.Random) -> str:
     data = simulation.tree.get(NODE, LOOKUP_ARRAYS)
     if data is None or len(data) < 8:
         return ""
-    rows, width, *cells = words(data)
-    listed = [cells[row * width : (row + 1) * width] for row in range(rows)]
-    pick.shuffle(listed)
-    if pick.random() < 0.3:
-        listed.append([*listed[0][:-1], pick.randrange(NODES + 2)])
-    value = [len(listed), width, *(cell for row in listed for cell in row)]
-    return f"firmware {NODE} {LOOKUP_ARRAYS} " + "".join(f"{cell:08x}" for cell in value)
+    arrays = decode_lookup_arrays(data)
+    lists = arrays.rows()
+    pick.shuffle(lists)
+    if lists and pick.random() < 0.3:
+        lists.append((*lists[0][:-1], pick.randrange(NODES + 2)))
+    return f"firmware {NODE} {LOOKUP_ARRAYS} {encode_lookup_arrays(lists, arrays.array_sz).hex()}"
 
 
 def _reassigned(simulation: Simulation, pick: random.Random) -> str:

@@ -20,10 +20,6 @@ class OracleError(DrmemctlError):
     """A real kernel or a real QEMU could not be asked."""
 
 
-class LeftOutError(OracleError):
-    """A record that cannot be made by anyone: nothing is wrong if it is not."""
-
-
 class GoneError(OracleError):
     """QEMU has ended."""
 

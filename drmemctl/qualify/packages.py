@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What a guest is made of: kernels, busybox and kexec of Debian's ppc64el, by an apt with folders of its own.
+"""What a guest is made of: busybox and other packages of Debian's ppc64el, by an apt with folders of its own.
 
 The machine's own package lists and architectures stay as they are.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import time
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from drmemctl.qualify.guest import QEMU
 from drmemctl.qualify.monitor import OracleError
 
 SUITES = ("bookworm", "trixie", "sid")
@@ -34,12 +32,6 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
         words = " ".join(str(word) for word in command if not str(word).startswith(("-o", "Dir::", "APT::")))
         raise OracleError(f"{words}: {process.stderr.strip()[-300:] or f'exit code {process.returncode}'}")
     return process.stdout
-
-
-def install() -> None:
-    """Install QEMU where it is missing."""
-    if shutil.which(QEMU) is None:
-        run("apt-get", "install", "-y", "--no-install-recommends", "qemu-system-ppc")
 
 
 def mirror() -> str:
@@ -108,51 +100,6 @@ class Packages:
         (archive,) = folder.glob("*.deb")
         return archive
 
-    def newest(self, pattern: str) -> str:
-        """Return the newest package whose name matches a pattern."""
-        lines = run("apt-cache", *self._options, "search", "--names-only", pattern).splitlines()
-        if not lines:
-            raise OracleError(f"no suite has a package {pattern}")
-        return max((line.split(" ")[0] for line in lines), key=_by_version)
-
-    def kernel(self, series: str) -> Path | None:
-        """Return the newest kernel of a series such as `6.1`; None where no suite has one."""
-        # From 7.0 on the image is in a package of its own, on which linux-image-… only depends.
-        pattern = rf"^linux-(binary|image)-{re.escape(series)}\..*-powerpc64le$"
-        names = [line.split(" ")[0] for line in run("apt-cache", *self._options, "search", pattern).splitlines()]
-        for package in sorted(names, key=_by_version, reverse=True):
-            images = sorted(self.unpacked(package).rglob("vmlinu[xz]*"))
-            if images:
-                return images[-1]
-        return None
-
     def busybox(self) -> Path:
         """Return a busybox that needs no library."""
         return next(path for path in self.unpacked("busybox-static").glob("**/bin/busybox") if path.is_file())
-
-    def drmgr_files(self) -> dict[str, bytes]:
-        """Return drmgr with its libraries, by path."""
-        drmgr = _file(self.unpacked("powerpc-ibm-utils"), "drmgr")
-        return {"bin/drmgr": drmgr, **self.libraries("libc6", "zlib1g", "libnuma1", "librtas2", "libgcc-s1")}
-
-    def kexec_files(self) -> dict[str, bytes]:
-        """Return kexec with its libraries, by path."""
-        kexec = _file(self.unpacked("kexec-tools"), "sbin/kexec")
-        return {"sbin/kexec": kexec, **self.libraries("libc6", "zlib1g", "liblzma5")}
-
-    def libraries(self, *packages: str) -> dict[str, bytes]:
-        """Return the shared libraries of packages and the loader of programs, by path."""
-        files = {"lib64/ld64.so.2": _file(self.unpacked("libc6"), "ld64.so.2")}
-        for package in packages:
-            for path in sorted(self.unpacked(package).rglob("lib*.so.[0-9]*")):
-                if "gconv" not in path.parts:
-                    files[f"lib/{path.name}"] = path.read_bytes()
-        return files
-
-
-def _by_version(package: str) -> tuple[bool, list[int]]:
-    return package.startswith("linux-binary"), [int(number) for number in re.findall(r"\d+", package)]
-
-
-def _file(folder: Path, name: str) -> bytes:
-    return next(path for path in sorted(folder.rglob(name)) if path.is_file()).read_bytes()

@@ -11,44 +11,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.formats.dynamic_memory import NODE, V2
 from drmemctl.formats.rtas_input import recorded_calls
-from drmemctl.kernel.early_memory import MEMORY_LIMIT
-from drmemctl.model.associativity import CHOSEN
 from drmemctl.numbers import parse_kernel_int
-from drmemctl.qualify.archive import initramfs
 from drmemctl.qualify.guest import Guest, booted
-from drmemctl.qualify.monitor import LeftOutError, Monitor, OracleError
-from drmemctl.qualify.packages import Packages
+from drmemctl.qualify.monitor import Monitor, OracleError
 from drmemctl.qualify.qtest import LMB, address_of
 from drmemctl.qualify.records import Record, record_of
 from drmemctl.qualify.scripted_rtas import ScriptedMigration
-from drmemctl.tree.fdt_reader import read_fdt
-from drmemctl.tree.node import Tree
-
-_SECONDS = 600.0
-
-
-def recorded(plan: Record, tree: bytes, kernel: Path, packages: Packages, place: Path) -> tuple[Record, bytes]:
-    """Return what a kernel does now with the steps of a record: the new record and the kernel's flattened tree."""
-    if "elfcorehdr=" in plan["cmdline"]:
-        raise LeftOutError("a crash kernel: what it was started by is not in the record")
-    root = root_files(plan, packages.busybox().read_bytes())
-    if any(step["step"].startswith("drmgr ") for step in plan["steps"]):
-        root |= packages.drmgr_files()
-    if any(step["step"].startswith("kexec") for step in plan["steps"]):
-        root |= packages.kexec_files() | {"vmlinux": kernel.read_bytes()}
-    cmdline = plan["cmdline"]
-    booted_from = read_fdt(tree, plan["name"])
-    if booted_from.get("/chosen", "linux,booted-from-kexec") is not None:
-        root |= packages.kexec_files() | {
-            "second.gz": initramfs(root),
-            "vmlinux": kernel.read_bytes(),
-            "cmdline": cmdline.encode(),
-            "edits": _edits(plan, booted_from).encode(),
-        }
-        cmdline = "console=hvc0 quiet"
-    return recorded_in(Guest(kernel, initramfs(root), shlex.split(plan["qemu"]), cmdline, _SECONDS), plan, place)
 
 
 def recorded_in(guest: Guest, plan: Record, place: Path) -> tuple[Record, bytes]:
@@ -105,15 +75,6 @@ def _command(kind: str, words: list[str], text: str) -> str:
     if kind in {"plug", "unplug"}:
         return shlex.join(["host", kind, *words])
     raise OracleError(f"{kind} cannot be done to a guest")
-
-
-def _edits(record: Record, tree: Tree) -> str:
-    """Return what makes the tree of the first kernel that which the second one found."""
-    values = record["boot"]["properties"]
-    limit = (tree.get(CHOSEN, MEMORY_LIMIT) or bytes(8)).hex()
-    gone = [f"[ -e $drmem/{name} ] && without {name}" for name in (V1, V2) if name not in values]
-    lines = [f"firmware {name} {value}" for name, value in values.items()]
-    return "\n".join([*lines, *gone, f"firmware {MEMORY_LIMIT} {limit} /proc/device-tree/chosen"]) + "\n"
 
 
 class Host:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V2, encode_entries
-from drmemctl.formats.rows import pack_words, words
+from drmemctl.formats.lookup_arrays import decode_lookup_arrays, encode_lookup_arrays
+from drmemctl.formats.rows import pack_words
 from drmemctl.formats.update_nodes import NAME as UPDATE_NODES
 from drmemctl.formats.update_nodes import UPDATE, encode_update_nodes
 from drmemctl.formats.update_properties import NAME as UPDATE_PROPERTIES
@@ -38,12 +39,11 @@ def moved(simulation: Simulation, pick: random.Random) -> list[Value]:
     v2, lookup = (simulation.tree.get(NODE, name) for name in (V2, LOOKUP_ARRAYS))
     if v2 is None or lookup is None or len(lookup) < 8:
         return []
-    rows, width, *cells = words(lookup)
-    lists = [cells[row * width : (row + 1) * width] for row in range(rows)]
+    arrays = decode_lookup_arrays(lookup)
+    lists = arrays.rows()
     pick.shuffle(lists)
     if lists and pick.random() < 0.3:
-        lists.append(list(lists[0]))
-    cells = [cell for domains in lists for cell in domains]
+        lists.append(lists[0])
     runs = [
         run._replace(
             aa_index=pick.choice([at for at in range(len(lists)) if at != run.aa_index] or [run.aa_index])
@@ -52,7 +52,7 @@ def moved(simulation: Simulation, pick: random.Random) -> list[Value]:
         else run
         for run in simulation.state.table.runs
     ]
-    return [(LOOKUP_ARRAYS, pack_words([len(lists), width, *cells])), (V2, encode_entries(V2, runs))]
+    return [(LOOKUP_ARRAYS, encode_lookup_arrays(lists, arrays.array_sz)), (V2, encode_entries(V2, runs))]
 
 
 def _nodes(phandles: Sequence[int], status: int = 0, state: int = 0) -> Answer:

@@ -15,6 +15,7 @@ from drmemctl.compare.diff import Diff, diff
 from drmemctl.errors import LimitError, NotInTreeError
 from drmemctl.kernel.affinity import affinity_rules
 from drmemctl.kernel.choice import kernel_for
+from drmemctl.kernel.cmdline import not_as_the_tree
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.address_map import AddressMap
 from drmemctl.model.live_system import LiveSystem
@@ -40,6 +41,7 @@ class JudgedTree:
         usage: the lookup arrays and who uses them, None without dynamic memory or where there are too many.
         report: what `check` says.
         system: what the files beside the tree show of its kernel, None where they show no memory blocks.
+        unlike: what has to be said where the command line makes Linux have other memory or nodes.
 
     """
 
@@ -49,6 +51,7 @@ class JudgedTree:
     usage: LookupUsage | None
     report: Report
     system: LiveSystem | None = None
+    unlike: str = ""
 
     @classmethod
     def of(cls, tree: Tree, plan: Plan, name: str, before: Tree | None = None) -> JudgedTree:
@@ -70,7 +73,8 @@ class JudgedTree:
         if memory.drmem is not None:
             with suppress(LimitError):
                 usage = LookupUsage.of(memory.drmem, memory.associativity, LISTS)
-        return cls(overview, memory, AddressMap.of(memory), usage, judged, running.system)
+        address_map = AddressMap.of(memory)
+        return cls(overview, memory, address_map, usage, judged, running.system, not_as_the_tree(tree))
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,12 +80,18 @@ def read_reassignment(data: bytes, source: str) -> RtasRecord:
         if len(events) > _MOST_EVENTS:
             message = f"{len(events):,} events, more than the {_MOST_EVENTS:,} that are delivered"
             raise LimitError(message, hint=NOT_REAL)
-        decoded = tuple(_event(event, number) for number, event in enumerate(events, 1))
+        decoded: list[RtasEvent] = []
+        for number, event in enumerate(events, 1):
+            bytes_of_event = _hex(event, f"event {number}")
+            size = len(bytes_of_event)
+            if size < FIXED_SIZE:
+                raise FormatError(f"event {number} has {size} bytes, where its fixed part alone has {FIXED_SIZE}")
+            decoded.append(RtasEvent.decode(bytes_of_event))
         answers = document.get("answers", [])
         if not isinstance(answers, list):
             raise FormatError("the answers are no list")
         calls = list(recorded_calls(data)) if answers else []
-        return RtasRecord(calls, _connectors(document), _homes(document), decoded)
+        return RtasRecord(calls, _connectors(document), _homes(document), tuple(decoded))
 
 
 @contextmanager
@@ -96,13 +102,6 @@ def _source_named(source: str) -> Iterator[None]:
     except DrmemctlError as error:
         error.with_source(source)
         raise
-
-
-def _event(event: object, number: int) -> RtasEvent:
-    data = _hex(event, f"event {number}")
-    if len(data) < FIXED_SIZE:
-        raise FormatError(f"event {number} has {len(data)} bytes, where its fixed part alone has {FIXED_SIZE}")
-    return RtasEvent.decode(data)
 
 
 def _hex(text: object, place: str) -> bytes:
@@ -125,8 +124,11 @@ def _connectors(document: Any) -> RecordedConnectors:
 
 
 def _homes(document: Any) -> Homes:
-    entries = _entries(document, "homes", "home", _MOST_HOMES)
-    return tuple(sorted(dict(_home(entry, f"home {number}") for number, entry in entries).items()))
+    homes: dict[int, tuple[int, ...]] = {}
+    for number, entry in _entries(document, "homes", "home", _MOST_HOMES):
+        thread = _number(entry.get("cpu"), f"the CPU of home {number}", parse_kernel_int)
+        homes[thread] = tuple(words(_associativity(entry.get("associativity"), f"home {number}"))[1:])
+    return tuple(sorted(homes.items()))
 
 
 def _entries(
@@ -157,11 +159,6 @@ def _connector(entry: dict[str, Any], place: str) -> RecordedConnector | None:
             return RecordedConnector(drc_index, status)
     value = entry.get("answered", entry.get("associativity"))
     return None if value is None else RecordedConnector(drc_index, 0, _associativity(value, place))
-
-
-def _home(entry: dict[str, Any], place: str) -> tuple[int, tuple[int, ...]]:
-    thread = _number(entry.get("cpu"), f"the CPU of {place}", parse_kernel_int)
-    return thread, tuple(words(_associativity(entry.get("associativity"), place))[1:])
 
 
 def _associativity(value: object, place: str) -> bytes:

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.numbers import parse_drc_index, parse_kernel_int
+
+_T = TypeVar("_T")
 
 _QUOTED = r"""@?(?:'[^']*'|"(?:\\.|[^"\\])*")+"""
 WORD = re.compile(rf"{_QUOTED}(?!\S)|\S+")
@@ -113,25 +117,26 @@ class StepWords:
 
     def number(self, expected: str) -> int:
         """Take a number of 32 bits."""
-        text = self.next(expected)
-        try:
-            return parse_kernel_int(text, 32)
-        except ValueError as error:
-            raise self.error(f"{expected} ({error})", back=1) from None
+        return self._parsed(expected, parse_kernel_int)
+
+    def numbers(self, expected: str) -> tuple[int, ...]:
+        """Take numbers of 32 bits with commas between them."""
+        return self._parsed(expected, lambda text: tuple(map(parse_kernel_int, text.split(","))))
 
     def drc_index(self) -> int:
         """Take a DRC index."""
-        text = self.next("a DRC index")
-        try:
-            return parse_drc_index(text)
-        except ValueError as error:
-            raise self.error(f"a DRC index ({error})", back=1) from None
+        return self._parsed("a DRC index", parse_drc_index)
 
     def signed(self, expected: str) -> int:
         """Take a number that may be negative."""
+        return self._parsed(
+            expected, lambda text: -parse_kernel_int(text[1:]) if text[:1] == "-" else parse_kernel_int(text)
+        )
+
+    def _parsed(self, expected: str, parse: Callable[[str], _T]) -> _T:
         text = self.next(expected)
         try:
-            return -parse_kernel_int(text[1:]) if text.startswith("-") else parse_kernel_int(text)
+            return parse(text)
         except ValueError as error:
             raise self.error(f"{expected} ({error})", back=1) from None
 

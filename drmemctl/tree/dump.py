@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
 from typing import IO
 
 from drmemctl.defect import Defect
@@ -14,6 +17,8 @@ from drmemctl.formats.block_states import state_name
 from drmemctl.formats.capture_text import Provenance
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE
+from drmemctl.formats.file_magics import ELF
+from drmemctl.formats.symbols import decode_symbols
 from drmemctl.memory.boot_blob import boot_blob
 from drmemctl.memory.device_tree import KernelNode, TreeBounds, kernel_tree
 from drmemctl.memory.file import random_access
@@ -22,10 +27,12 @@ from drmemctl.memory.lmb_array import LmbArray, find_lmb_array, settled_lmb_arra
 from drmemctl.memory.log import log_text
 from drmemctl.memory.physical import AbsentMemoryError, open_dump
 from drmemctl.memory.sections import sections
+from drmemctl.memory.symbols import PINNED, SHARED, relocated
+from drmemctl.read_files import note_descriptor
 from drmemctl.tree.builder import Draft, TreeBuilder
-from drmemctl.tree.dump_symbols import named_symbols
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import KernelDump, Property, Tree
+from drmemctl.tree.plain_input import SYMBOLS
 from drmemctl.tree.system_files import KeptFiles, SystemFiles
 
 BOOT = "boot"
@@ -33,6 +40,9 @@ BOOT = "boot"
 
 CRASHED = "crashed"
 """`DUMP::crashed`: where a crash kernel runs in the dump, the kernel before it."""
+
+_LARGEST_MAP = 64 << 20
+"""Bytes of a System.map, which has some 10 MiB."""
 
 
 def read_dump(file: IO[bytes], source: str, member: str | None = None, *, is_running: bool = False) -> Tree:
@@ -48,7 +58,7 @@ def read_dump(file: IO[bytes], source: str, member: str | None = None, *, is_run
         )
         raise InputError(f"a dump has no part {member}", source=source, hint=hint)
     memory = KernelMemory(open_dump(random_access(file, source), source), source)
-    memory.pinned = named_symbols(memory)
+    memory.pinned = _named_symbols(memory)
     if member == BOOT:
         return _boot_tree(memory, source, _banner(memory))
     tree = _dumped(memory, source, is_running=is_running)
@@ -62,7 +72,7 @@ def read_dump(file: IO[bytes], source: str, member: str | None = None, *, is_run
         f"this dump has two kernels, {tree.kernel or 'one'} and the crash kernel that was started after it; "
         f"this is the crash kernel: ::{CRASHED} shows the other one",
     )
-    newer.pinned = named_symbols(newer)
+    newer.pinned = _named_symbols(newer)
     tree = _dumped(newer, source)
     return replace(tree, defects=(defect, *tree.defects))
 
@@ -169,3 +179,37 @@ def _block_files(memory: KernelMemory, block_size: int) -> dict[str, bytes]:
     if not lines:
         return {}
     return {"memory/blocks": "".join(lines).encode(), "memory/block_size_bytes": b"%x\n" % block_size}
+
+
+def _named_symbols(memory: KernelMemory) -> Mapping[str, int]:
+    """Return the addresses that the named file (System.map, vmlinux) has for this kernel; none without one."""
+    source = os.environ.get(SYMBOLS, "")
+    if not source:
+        return {}
+    try:
+        addresses = _addresses_in(source)
+    except OSError as error:
+        message = f"the symbols cannot be read: {error.strerror or error}"
+        raise InputError(message, source=source, hint="name a System.map or vmlinux") from error
+    if addresses is None:
+        raise InputError(
+            "this is neither a System.map nor an ELF file",
+            source=source,
+            hint="name /boot/System.map-RELEASE or vmlinux",
+        )
+    return relocated(memory, addresses, source)
+
+
+def _addresses_in(source: str) -> dict[str, int] | None:
+    names = frozenset((*PINNED, *SHARED))
+    with Path(source).open("rb") as file:
+        note_descriptor(file.fileno())
+        size = os.fstat(file.fileno()).st_size
+        if not size:
+            return None
+        # A vmlinux with debug information has hundreds of MiB, of which little is looked at.
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            if data[: len(ELF)] != ELF and size > _LARGEST_MAP:
+                message = f"this text has more than {_LARGEST_MAP >> 20} MiB"
+                raise LimitError(message, source=source, hint="a System.map has some 10 MiB")
+            return decode_symbols(data, names)

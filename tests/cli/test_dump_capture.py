@@ -12,11 +12,12 @@ from tempfile import TemporaryDirectory
 
 from drmemctl import LmbTable, Simulation, load
 from drmemctl.model.dumped import array_in
-from drmemctl.tree.kept_dump import ARRAY, REPLACED
+from drmemctl.tree.system_files import ARRAY, REPLACED
 from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES
 from tests.memory.cores import DRMEM, V2, Set, core_with, lmbs_of, recorded, v2
+from tests.wide import share
 
 DUMPS = sorted((FIXTURES / "vmcores").glob("*.xz"))
 WRITTEN_BACK = FIXTURES / "vmcores" / "6.1-radix64k-written-back.core.xz"
@@ -40,7 +41,7 @@ def answers(place: Path, name: Path) -> list[tuple[int, str]]:
     return [(result.code, result.out.replace(str(place), str(name))) for result in results]
 
 
-@each("path", [path for path in DUMPS if "16384" not in path.name])
+@each("path", share([path for path in DUMPS if "16384" not in path.name], 0, 3))
 def test_a_capture_says_what_its_dump_says(path: Path) -> None:
     expected = answers(path, path)
     with TemporaryDirectory() as folder:

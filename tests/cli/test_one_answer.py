@@ -236,3 +236,14 @@ def test_commands_that_boot_a_tree_say_what_it_does_not_show(command: tuple[str,
     assert "no LMBs: this blob was made before ibm,client-architecture-support" in before_cas
     whole = run(name, FIXTURES / "captures" / "6.1-lpm.dtb.gz", *options).err
     assert not {"no LMBs", "not-shown", "unknown"} & set(whole.replace(":", "").split())
+
+
+@pytest.mark.parametrize("command", ["lmb", "numa", "map", "assoc", "show"])
+def test_commands_that_go_by_the_tree_say_when_linux_does_not(command: str, tmp_path: Path) -> None:
+    tree = drmemctl.load(FIXTURES / "captures" / "6.1-lpm.dtb.gz")
+    place = tmp_path / "guest.dtb"
+    for bootargs, told in ((b"mem=1G numa=off\0", True), (b"quiet\0", False)):
+        place.write_bytes(drmemctl.dtb(tree.with_property("/chosen", "bootargs", bootargs)))
+        assert ("the command line has mem=1G numa=off: " in run(command, place).err) == told
+        page = parsed(run("report", place, "-o", "-").out)
+        assert ("the command line has mem=1G numa=off: " in page.one("section", id="overview").text) == told

@@ -13,6 +13,7 @@ import termios
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,22 @@ from tests.cli.outputs import AFTER, BOOTED, FAULTY, PRINTING, RACE, REMOVE, TRE
 from tests.cli.outputs import shell as run_in_shell
 from tests.cli.running import COMMAND, environment, process
 from tests.conftest import ROOT, gunzip
+from tests.wide import share
 
-each_printing = pytest.mark.parametrize(("code", "arguments"), PRINTING.values(), ids=PRINTING)
+
+def each_printing(number: int) -> pytest.MarkDecorator:
+    """Run a test with its share of what prints."""
+    names = share([*PRINTING], number, 3)
+    return pytest.mark.parametrize(("code", "arguments"), [PRINTING[name] for name in names], ids=names)
+
+
 each_writing = pytest.mark.parametrize(
     "name",
     ["convert", "check", "simulate", "simulate array", "kexec", "explore", "decode", "capture"],
 )
 
 
-@each_printing
+@each_printing(0)
 def test_a_reader_who_has_gone_before_the_start_is_no_error(code: int, arguments: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
@@ -38,7 +46,7 @@ def test_a_reader_who_has_gone_before_the_start_is_no_error(code: int, arguments
     assert (done.returncode, done.stderr) == (code, b"")
 
 
-@each_printing
+@each_printing(1)
 def test_a_reader_who_takes_one_line(code: int, arguments: list[str]) -> None:
     read, write = os.pipe()
     with ThreadPoolExecutor(1) as pool:
@@ -55,7 +63,7 @@ def first_line(pipe: int) -> bytes:
         return stream.readline()
 
 
-@each_printing
+@each_printing(2)
 def test_a_full_disk_behind_standard_output(code: int, arguments: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         done = process(*arguments, stdout=full)
@@ -63,7 +71,7 @@ def test_a_full_disk_behind_standard_output(code: int, arguments: list[str]) -> 
     assert (done.returncode, done.stderr) == (3, message)
 
 
-@each_printing
+@each_printing(3)
 def test_a_closed_standard_output_leaves_the_exit_code(code: int, arguments: list[str]) -> None:
     # Python itself opens what is left; each command is started by itself here, with nothing loaded before.
     done = run_in_shell('exec "$@" <&- >&-', *arguments)
@@ -241,13 +249,10 @@ LARGE = {
 """What prints more than fits, through each of the ways in which something is printed."""
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("arguments", LARGE.values(), ids=LARGE)
-def test_a_write_that_is_short_is_an_error_in_every_mode(
-    arguments: list[str], unbuffered: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("name", "unbuffered"), share([*product(LARGE, ["", "1"])], 0, 3))
+def test_a_write_that_is_short_is_an_error_in_every_mode(name: str, unbuffered: str, tmp_path: Path) -> None:
     # As a disk that fills up: the first write is short, and only the second fails.
-    most = 1000
+    most, arguments = 1000, LARGE[name]
     whole = process(*arguments).stdout
     assert len(whole) > most
     script = f'ulimit -f 1; trap "" XFSZ; PYTHONUNBUFFERED={unbuffered}; export PYTHONUNBUFFERED; exec "$@" > out'
@@ -260,9 +265,9 @@ def test_a_write_that_is_short_is_an_error_in_every_mode(
     assert whole.startswith((tmp_path / "out").read_bytes())
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("arguments", LARGE.values(), ids=LARGE)
-def test_a_pipe_that_does_not_wait_gets_all(arguments: list[str], unbuffered: str) -> None:
+@pytest.mark.parametrize(("name", "unbuffered"), share([*product(LARGE, ["", "1"])], 1, 3))
+def test_a_pipe_that_does_not_wait_gets_all(name: str, unbuffered: str) -> None:
+    arguments = LARGE[name]
     whole = process(*arguments).stdout
     read, write = os.pipe()
     fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)

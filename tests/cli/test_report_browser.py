@@ -23,6 +23,7 @@ from tests.cli.running import run
 from tests.compare.trees import partition
 from tests.conftest import FIXTURES, ROOT, fixture_trees, tree_name
 from tests.pages import Element, parsed
+from tests.test_wording import SIZES
 from tests.wide import FULL_SIZE, share
 
 NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) != "trees/precas"]
@@ -292,6 +293,13 @@ def test_a_mixed_cell_tells_how_much_of_each_is_in_it(browser: Browser, made: Ma
         "node 0, memory@: 2 GiB",
         "free LMBs: 2 GiB",
     ]
+
+
+def test_the_page_writes_sizes_as_all_tables_do(browser: Browser, made: Made) -> None:
+    browser.open(made(fixture(TWO_NODES)))
+    sizes = [str(n_bytes) for n_bytes, _ in SIZES]
+    written = browser.run("return arguments[0].map(size => sizeText(BigInt(size)))", sizes)
+    assert written == [text for _, text in SIZES]
 
 
 def test_a_click_zooms_in_and_escape_out_again(browser: Browser, made: Made) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from drmemctl.qualify.monitor import OracleError
-from drmemctl.qualify.packages import Packages
 from tests.hostile.bounded import Runner
+from tests.oracle.packages import GuestPackages
 
 ARCHITECTURES = {"arm64": "arm64", "armhf": "armmp"}
 """Debian's architectures whose kernels come with trees, and the flavour of the kernel."""
@@ -36,7 +36,7 @@ def trees(folder: Path) -> list[Path]:
     """Return a hundred trees, evenly out of all that the packages have; `OracleError` if none can be had."""
     paths: list[Path] = []
     for architecture, flavour in ARCHITECTURES.items():
-        packages = Packages(folder / architecture, architecture, ("bookworm",))
+        packages = GuestPackages(folder / architecture, architecture, ("bookworm",))
         package = packages.newest(rf"^linux-image-[0-9.]+-[0-9]+-{flavour}$")
         paths += sorted(packages.unpacked(package).rglob("*.dtb"))
     return [paths[at * len(paths) // HOW_MANY] for at in range(HOW_MANY)]

@@ -106,6 +106,9 @@ def test_what_is_read_beyond_the_end_is_said_and_the_rest_is_used() -> None:
         ("mem=528M", {0: 0, 1: 0, 2: 1}),
         ("mem=junk", {0: 0, 1: 0, 2: 1, 3: 1}),
         ("numa=off", {0: 0, 1: 0, 2: 0, 3: 0}),
+        ("numa=debug,off", {0: 0, 1: 0, 2: 0, 3: 0}),
+        ("numa=off numa=debug", {0: 0, 1: 0, 2: 0, 3: 0}),
+        ("numa=debug", {0: 0, 1: 0, 2: 1, 3: 1}),
     ],
 )
 def test_command_line(bootargs: str, there: dict[int, int]) -> None:

@@ -12,6 +12,7 @@ from drmemctl.kernel.cmdline import (
     crash_kernel_size,
     has_flag,
     memparse,
+    not_as_the_tree,
     options,
     with_command_line,
 )
@@ -88,6 +89,25 @@ def test_options_by_name() -> None:
     assert options(text, "mem") == ["1G", ""]
     assert options(text, "numa") == ["off", "fake=1G"]
     assert (has_flag(text, "movable_node"), has_flag(text, "movable")) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("quiet mem=1G", "mem=1G"),
+        ("numa=off mem=1G ro", "numa=off mem=1G"),
+        ("numa=debug,off", "numa=debug,off"),
+        ("numa=debug numa=fake=1G", "numa=fake=1G"),
+        (f"numa=off{'x' * 99}", f"numa=off{'x' * 32}"),
+        ("mem=1G " * 9, "mem=1G mem=1G mem=1G mem=1G"),
+        # What does nothing: `early_parse_mem` gives up, and no other option is about nodes.
+        ("mem=junk numa=debug memory=1G movable_node", ""),
+        ("", ""),
+    ],
+)
+def test_what_the_tree_does_not_show(text: str, words: str) -> None:
+    told = not_as_the_tree(tree(bootargs=text))
+    assert told.startswith(f"the command line has {words}: ") if words else not told
 
 
 def test_the_command_line_of_a_tree() -> None:

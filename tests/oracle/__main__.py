@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from drmemctl.qualify.monitor import OracleError
-from drmemctl.qualify.packages import Packages, install
 from tests.oracle import CACHE, dumps, kdump, plugged, second_reader
+from tests.oracle.packages import GuestPackages, install
 from tests.oracle.regenerate import Regenerated, names, regenerated, replace_fixtures
 
 SERIES = "6.1"
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     top = asked.out or Path(tempfile.mkdtemp(prefix="drmemctl-oracle-"))
     try:
         install()
-        packages = Packages(CACHE)
+        packages = GuestPackages(CACHE)
         wrong = _plugged(asked.kernel, packages, top, drgn=asked.drgn)
     except OracleError as error:
         print(f"oracle: {error}")
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
     return _end(made, wrong, top, write=asked.write)
 
 
-def _plugged(kernel: Path | None, packages: Packages, top: Path, *, drgn: bool) -> list[str]:
+def _plugged(kernel: Path | None, packages: GuestPackages, top: Path, *, drgn: bool) -> list[str]:
     image = kernel or packages.kernel(SERIES)
     if image is None:
         raise OracleError(f"Debian has no {SERIES} for ppc64el now; name a kernel with KERNEL=path/to/vmlinux")

@@ -19,6 +19,7 @@ from drmemctl.qualify.packages import Packages
 from drmemctl.tree.capture import script
 from drmemctl.tree.node import Tree
 from tests.oracle import live
+from tests.oracle.packages import GuestPackages
 from tests.oracle.plugged import asked
 
 MACHINE = [
@@ -52,7 +53,7 @@ class Dumped:
     transcript: str = ""
 
 
-def dumped(kernel: Path, packages: Packages, place: Path) -> Dumped:
+def dumped(kernel: Path, packages: GuestPackages, place: Path) -> Dumped:
     """Boot a guest, plug memory, update its LMBs, dump it."""
     files = {**root_files(packages), **live.files(packages)}
     memories = {name: place / f"guest.{name}" for name in FORMS}

@@ -8,8 +8,8 @@ from pathlib import Path
 from drmemctl.qualify.archive import initramfs
 from drmemctl.qualify.guest import Guest, booted
 from drmemctl.qualify.monitor import OracleError
-from drmemctl.qualify.packages import Packages
 from tests.oracle.dumps import Dumped, root_files
+from tests.oracle.packages import GuestPackages
 
 MACHINE = [
     *("-M", "pseries", "-cpu", "POWER9", "-smp", "1", "-m", "1536M,slots=8,maxmem=3584M"),
@@ -18,18 +18,14 @@ MACHINE = [
 ]
 _SECONDS = 1800.0
 _CRASH_INIT = Path(__file__).with_name("guest-vmcore.sh")
-_LIBRARIES = ("libc6", "libdw1", "libelf1", "liblzo2-2", "zlib1g", "liblzma5", "libbz2-1.0")
-"""What makedumpfile needs."""
 
 
-def dumped(kernel: Path, packages: Packages, place: Path) -> Dumped:
+def dumped(kernel: Path, packages: GuestPackages, place: Path) -> Dumped:
     """Boot a guest, plug memory, update its LMBs, let it crash."""
-    programs = sorted(packages.unpacked("makedumpfile").rglob("bin/makedumpfile"))
     crash_files = {
         "init": _CRASH_INIT.read_bytes(),
         "bin/busybox": packages.busybox().read_bytes(),
-        "bin/makedumpfile": next(path for path in programs if path.is_file()).read_bytes(),
-        **packages.libraries(*_LIBRARIES),
+        **packages.makedumpfile_files(),
     }
     files = {**root_files(packages), **packages.kexec_files()}
     files |= {"vmlinux": kernel.read_bytes(), "vmcore.gz": initramfs(crash_files)}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import drmemctl
 from drmemctl.qualify.monitor import OracleError
-from drmemctl.qualify.packages import Packages
 from tests.cli.running import run
+from tests.oracle.packages import GuestPackages
 
 VERSION = "3.11"
 """Debian bookworm's Python."""
@@ -33,7 +33,7 @@ COMMANDS = (
 _PROMPT = "# drmemctl "
 
 
-def files(packages: Packages) -> dict[str, bytes]:
+def files(packages: GuestPackages) -> dict[str, bytes]:
     """Return Python, drmemctl and the commands, by their path in the guest."""
     content = {**_python(packages), **packages.libraries(*_LIBRARIES)}
     for module, folder in {"drmemctl": _folder("drmemctl"), **{name: _folder(name) for name in _MODULES}}.items():
@@ -52,7 +52,7 @@ def _folder(module: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _python(packages: Packages) -> dict[str, bytes]:
+def _python(packages: GuestPackages) -> dict[str, bytes]:
     files = {}
     for package in _PYTHON:
         place = packages.unpacked(package)

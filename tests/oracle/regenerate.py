@@ -5,19 +5,26 @@ from __future__ import annotations
 
 import gzip
 import json
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from drmemctl.qualify.monitor import LeftOutError, OracleError
-from drmemctl.qualify.packages import Packages
-from drmemctl.qualify.recorder import recorded
+from drmemctl.formats.dynamic_memory import V1, V2
+from drmemctl.kernel.early_memory import MEMORY_LIMIT
+from drmemctl.model.associativity import CHOSEN
+from drmemctl.qualify.archive import initramfs
+from drmemctl.qualify.guest import Guest
+from drmemctl.qualify.monitor import OracleError
+from drmemctl.qualify.recorder import recorded_in, root_files
 from drmemctl.qualify.records import Record
 from drmemctl.tree.fdt_reader import read_fdt
+from drmemctl.tree.node import Tree
 from tests.conftest import FIXTURES, blob
 from tests.oracle.compare import differences, mistakes, reason
+from tests.oracle.packages import GuestPackages
 from tests.simulate.records import record
 
 FOLDERS = ("captures", "memblock")
@@ -25,6 +32,12 @@ FOLDERS = ("captures", "memblock")
 
 BUILT = ("kexec",)
 """Those that it makes with a kernel that was built for them."""
+
+_SECONDS = 600.0
+
+
+class LeftOutError(OracleError):
+    """A record that cannot be made by anyone: nothing is wrong if it is not."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,7 @@ def names(pattern: str) -> list[str]:
 
 
 def regenerated(
-    chosen: Iterable[str], packages: Packages, kernel: Path | None, top: Path
+    chosen: Iterable[str], packages: GuestPackages, kernel: Path | None, top: Path
 ) -> Iterator[Regenerated]:
     """Make records once more, one guest at a time, in a folder of their own; say how each compares."""
     for name in chosen:
@@ -66,7 +79,7 @@ def regenerated(
             yield Regenerated(name, failure=str(error))
 
 
-def _regenerated(name: str, packages: Packages, kernel: Path | None, top: Path) -> Regenerated:
+def _regenerated(name: str, packages: GuestPackages, kernel: Path | None, top: Path) -> Regenerated:
     old = record(name)
     if kernel is None and any(step["step"] == "kexec file" for step in old["steps"]):
         raise LeftOutError("no kernel of Debian's has CONFIG_KEXEC_FILE: name one with KERNEL=path/to/vmlinux")
@@ -85,7 +98,40 @@ def _regenerated(name: str, packages: Packages, kernel: Path | None, top: Path) 
     return Regenerated(name, wrong)
 
 
-def _kernel_of(old: Record, packages: Packages) -> Path:
+def recorded(
+    plan: Record, tree: bytes, kernel: Path, packages: GuestPackages, place: Path
+) -> tuple[Record, bytes]:
+    """Return what a kernel does now with the steps of a record: the new record and the kernel's flattened tree."""
+    if "elfcorehdr=" in plan["cmdline"]:
+        raise LeftOutError("a crash kernel: what it was started by is not in the record")
+    root = root_files(plan, packages.busybox().read_bytes())
+    if any(step["step"].startswith("drmgr ") for step in plan["steps"]):
+        root |= packages.drmgr_files()
+    if any(step["step"].startswith("kexec") for step in plan["steps"]):
+        root |= packages.kexec_files() | {"vmlinux": kernel.read_bytes()}
+    cmdline = plan["cmdline"]
+    booted_from = read_fdt(tree, plan["name"])
+    if booted_from.get("/chosen", "linux,booted-from-kexec") is not None:
+        root |= packages.kexec_files() | {
+            "second.gz": initramfs(root),
+            "vmlinux": kernel.read_bytes(),
+            "cmdline": cmdline.encode(),
+            "edits": _edits(plan, booted_from).encode(),
+        }
+        cmdline = "console=hvc0 quiet"
+    return recorded_in(Guest(kernel, initramfs(root), shlex.split(plan["qemu"]), cmdline, _SECONDS), plan, place)
+
+
+def _edits(record: Record, tree: Tree) -> str:
+    """Return what makes the tree of the first kernel that which the second one found."""
+    values = record["boot"]["properties"]
+    limit = (tree.get(CHOSEN, MEMORY_LIMIT) or bytes(8)).hex()
+    gone = [f"[ -e $drmem/{name} ] && without {name}" for name in (V1, V2) if name not in values]
+    lines = [f"firmware {name} {value}" for name, value in values.items()]
+    return "\n".join([*lines, *gone, f"firmware {MEMORY_LIMIT} {limit} /proc/device-tree/chosen"]) + "\n"
+
+
+def _kernel_of(old: Record, packages: GuestPackages) -> Path:
     series = ".".join(old["kernel"].split(".")[:2])
     image = packages.kernel(series)
     if image is None:

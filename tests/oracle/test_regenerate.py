@@ -14,12 +14,12 @@ import pytest
 
 from drmemctl.qualify import recorder
 from drmemctl.qualify.guest import Sent
-from drmemctl.qualify.monitor import LeftOutError, Monitor, OracleError
-from drmemctl.qualify.packages import Packages
+from drmemctl.qualify.monitor import Monitor, OracleError
 from drmemctl.qualify.records import record_of
 from tests.conftest import FIXTURES
 from tests.oracle import regenerate
 from tests.oracle.compare import differences, mistakes, reason
+from tests.oracle.packages import GuestPackages
 from tests.simulate.records import record, record_names, tree_of
 
 LPM = "captures/6.1-lpm"
@@ -72,12 +72,12 @@ def test_what_the_recorders_operator_removed_is_removed_again() -> None:
 
 
 def test_a_crash_kernel_cannot_be_recorded() -> None:
-    with pytest.raises(LeftOutError, match="crash kernel"):
-        recorder.recorded(record("captures/7.2-kdump"), b"", Path(), None, Path())  # type: ignore[arg-type]
+    with pytest.raises(regenerate.LeftOutError, match="crash kernel"):
+        regenerate.recorded(record("captures/7.2-kdump"), b"", Path(), None, Path())  # type: ignore[arg-type]
 
 
 def test_what_nobody_can_record_is_no_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    packages = Packages(tmp_path)
+    packages = GuestPackages(tmp_path)
     made = regenerate.regenerated(["captures/7.2-kdump"], packages, Path("vmlinux"), tmp_path)
     assert list(made) == []
     assert "stays as it is: a crash kernel" in capsys.readouterr().out

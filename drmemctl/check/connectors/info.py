@@ -5,15 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from drmemctl.check.affinity import option_vector
 from drmemctl.check.bounds import limited
 from drmemctl.check.connectors.listing import listings
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import whole
-from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, DRC_INFO, decode_architecture_vec5
+from drmemctl.formats.architecture_vec5 import DRC_INFO
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfo, DrcInfoEntry
-from drmemctl.model.associativity import CHOSEN
 
 _INDEXES = 1 << 32
 
@@ -58,8 +57,8 @@ def two_forms(subject: Subject) -> Iterator[Violation]:
         if listing.is_whole and listing.in_info != listing.in_arrays
     )
     yield from limited(contradictions, "nodes")
-    data = whole(subject.tree.find(CHOSEN), ARCHITECTURE_VEC5)
-    if not subject.after_cas or data is None or decode_architecture_vec5(data).has(DRC_INFO):
+    vector = option_vector(subject)
+    if not subject.after_cas or vector is None or vector.has(DRC_INFO):
         return
     first = next((listing for listing in by_path.values() if listing.info is not None), None)
     if first is not None and first.arrays is None:

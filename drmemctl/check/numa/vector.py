@@ -6,28 +6,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from drmemctl.check.affinity import lookup_rows, memory_lists, numa_node, whole_lookup
+from drmemctl.check.affinity import lookup_rows, memory_lists, numa_node, option_vector, whole_lookup
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import whole
 from drmemctl.formats.architecture_vec5 import (
     ARCHITECTURE_VEC5,
     DRCONF_MEMORY,
     DRMEM_V2,
     ArchitectureVec5,
-    decode_architecture_vec5,
 )
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.tree.node import Node
-
-
-def _vector(subject: Subject) -> ArchitectureVec5 | None:
-    data = whole(subject.tree.find(CHOSEN), ARCHITECTURE_VEC5)
-    return None if data is None else decode_architecture_vec5(data)
 
 
 @rule(
@@ -64,7 +57,7 @@ def not_as_agreed(subject: Subject) -> Iterator[Violation]:
         Boot through the firmware rather than by kexec, so that the kernel is asked what it understands. On QEMU
         use a guest kernel that asks for form 1 (every one since 2010).
     """
-    vector = _vector(subject)
+    vector = option_vector(subject)
     if vector is None:
         return
     if subject.drmem_node is not None:
@@ -102,7 +95,7 @@ def _numbers_of_nodes(subject: Subject) -> tuple[int, int]:
     points = subject.associativity.reference_points[:2]
     if subject.associativity.form != 0 or len(points) < 2 or min(points) < 1:
         return 0, 0
-    own = (own_list.domains for own_list in memory_lists(subject))
+    own = (own_list.lists.domains for own_list in memory_lists(subject))
     lists = [domains for domains in chain(own, lookup_rows(whole_lookup(subject))) if len(domains) >= max(points)]
     meant, by_linux = (len({domains[point - 1] for domains in lists}) for point in points)
     return meant, by_linux
@@ -136,6 +129,6 @@ def misfit_vector(subject: Subject) -> Iterator[Violation]:
     Fix:
         Copy the tree again. If it is the same then: report it, with the tree, to whoever makes the firmware.
     """
-    vector = _vector(subject)
+    vector = option_vector(subject)
     for defect in vector.defects if vector is not None else ():
         yield Violation(defect.message, CHOSEN, ARCHITECTURE_VEC5, defect.offset)

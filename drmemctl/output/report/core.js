@@ -48,8 +48,11 @@ function sizeText(bytes) {
     power += 1;
   }
   if (power === 0) return counted(value, "byte");
-  const larger = Number((Number(value) / 1024).toPrecision(6));
-  if (value >= 10240n && power < units.length - 1 && larger * 1024 === Number(value)) {
+  const digits = Math.max(6, String(value / 1024n).length + 2);
+  const number = Number(value);
+  const larger = Number((number / 1024).toPrecision(digits));
+  const isExact = larger * 1024 === number && BigInt(number) === value;
+  if (value >= 10240n && power < units.length - 1 && isExact) {
     return `${larger} ${units[power + 1]}`;
   }
   return `${value} ${units[power]}`;

@@ -19,8 +19,7 @@ from markupsafe import Markup
 from drmemctl.model.address_map import HOLE, AddressMap, Content, Span
 from drmemctl.model.picture import UNIT, MapLine, Picture
 from drmemctl.model.run import state_of
-from drmemctl.output.lmb import KindCells, LmbView, Row, folded
-from drmemctl.output.lmb import Line as LmbLine
+from drmemctl.output.lmb import LmbView, Row, folded
 from drmemctl.output.map_key import Key
 from drmemctl.output.report.map_svg import COLUMNS, look_of, words_of
 
@@ -98,7 +97,11 @@ def lmb_data(view: LmbView, key: Key) -> dict[str, Any]:
         if kind >= KINDS:
             break
         if kind == len(texts):
-            texts.append(_texts(line, row.kind_cells(run), key))
+            cells = row.kind_cells(run)
+            node = cells.node.nodes[0]
+            letter = key.letter(node) if isinstance(node, int) else ""
+            flags, state = cells.flags[0], state_of(line.run.flags)
+            texts.append([cells.aa, cells.domains, cells.node.text, letter, flags, state, line.same_drc])
         for column, number in zip(columns, (kind, run.lmbs, run.base - base, run.drc_index - drc), strict=True):
             column.append(number)
         base, drc = run.base + run.lmbs * size, run.drc_index + run.lmbs
@@ -114,13 +117,6 @@ def lmb_data(view: LmbView, key: Key) -> dict[str, Any]:
         "base": _column(number // unit for number in columns[2]),
         "drc": _column(columns[3]),
     }
-
-
-def _texts(line: LmbLine, cells: KindCells, key: Key) -> list[Any]:
-    node = cells.node.nodes[0]
-    letter = key.letter(node) if isinstance(node, int) else ""
-    flags, state = cells.flags[0], state_of(line.run.flags)
-    return [cells.aa, cells.domains, cells.node.text, letter, flags, state, line.same_drc]
 
 
 def _column(numbers: Iterable[int]) -> list[Any]:

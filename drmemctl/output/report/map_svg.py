@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from drmemctl.model.address_map import ASSIGNED, BOOT, FREE, HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Content
-from drmemctl.model.picture import UNIT, Cell, Gap, MapLine, Picture
+from drmemctl.model.picture import UNIT, Gap, MapLine, Picture
 from drmemctl.output.map_key import LINES, Entry, Key, legend, scale_words
 from drmemctl.output.screen import NODE_STYLES
 from drmemctl.wording import range_text, size_text
@@ -99,22 +99,18 @@ class Drawing:
     @classmethod
     def of(cls, address_map: AddressMap, key: Key) -> Drawing:
         """Return the drawing of a map."""
-        picture = Picture.of(address_map, _columns(address_map), LINES)
+        # Of a small partition so few cells to a line that they can be seen.
+        needed = -(-address_map.end // (address_map.lmb_size or UNIT))
+        columns = COLUMNS
+        while columns > FEWEST and columns // 2 >= needed:
+            columns //= 2
+        picture = Picture.of(address_map, columns, LINES)
         digits = len(f"{max(address_map.end - 1, 0):#x}")
         margin = round(digits * _CHARACTER + _MARGIN, 1)
         pen = _Pen(picture, key, margin, digits)
         rows = tuple(pen.row(line, PITCH * number) for number, line in enumerate(picture.lines))
         entries = tuple(legend(address_map, key, mixed=picture.mixed))
         return cls(margin, PITCH * len(rows), rows, scale_words(address_map, picture), picture.mixed, entries)
-
-
-def _columns(address_map: AddressMap) -> int:
-    """Return the cells of a line: of a small partition so few that they can be seen."""
-    needed = -(-address_map.end // (address_map.lmb_size or UNIT))
-    columns = COLUMNS
-    while columns > FEWEST and columns // 2 >= needed:
-        columns //= 2
-    return columns
 
 
 class _Pen:
@@ -132,23 +128,19 @@ class _Pen:
         for cell, group in groupby(line.cells):
             count = sum(1 for _ in group)
             if cell.content.kind != HOLE:
-                yield self._bar(line, cell, at, count)
+                size = self._picture.cell
+                width = count * self._cell
+                letter = self._key.of(cell.content)[0] if width >= _LETTER else ""
+                mostly = "mostly " if cell.mixed else ""
+                where = range_text(line.address + at * size, count * size)
+                words = f"{mostly}{words_of(cell.content)}: {where}"
+                x = round(self._left + at * self._cell, 2)
+                edges = range(at + 1, at + count) if self._cell >= _TICK else ()
+                ticks = "".join(f"M{round(self._left + n * self._cell, 2):g} 0v{TALL}" for n in edges)
+                middle = (count // 2 + 0.5) * self._cell if ticks else width / 2
+                look = look_of(cell.content)
+                yield Bar(x, round(width, 2), look, letter, round(x + middle, 2), words, cell.mixed, ticks)
             at += count
-
-    def _bar(self, line: MapLine, cell: Cell, at: int, count: int) -> Bar:
-        size = self._picture.cell
-        width = count * self._cell
-        letter = self._key.of(cell.content)[0] if width >= _LETTER else ""
-        words = f"{words_of(cell.content)}: {range_text(line.address + at * size, count * size)}"
-        x = round(self._left + at * self._cell, 2)
-        mostly = "mostly " if cell.mixed else ""
-        ticks = "".join(self._ticks(at, count)) if self._cell >= _TICK else ""
-        middle = (count // 2 + 0.5) * self._cell if ticks else width / 2
-        look = look_of(cell.content)
-        return Bar(x, round(width, 2), look, letter, round(x + middle, 2), mostly + words, cell.mixed, ticks)
-
-    def _ticks(self, at: int, count: int) -> Iterator[str]:
-        return (f"M{round(self._left + n * self._cell, 2):g} 0v{TALL}" for n in range(at + 1, at + count))
 
 
 def look_of(content: Content) -> str:

@@ -90,6 +90,7 @@ def overview_part(partition: JudgedTree, tables: Tables) -> OverviewPart:
         ("input", f"{safe(overview.source, None)} ({overview.kind})"),
         ("beside it", _beside(partition.system)),
         *facts(overview),
+        *[("note", safe(partition.unlike, None))] * bool(partition.unlike),
     )
     return OverviewPart(
         tuple(_tiles(overview)),

@@ -8,9 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from drmemctl._version import __version__
-from drmemctl.compare.diff import Diff
 from drmemctl.model.address_map import AddressMap
-from drmemctl.model.overview import Overview
 from drmemctl.output import assoc, lmb
 from drmemctl.output.diff_text import sections
 from drmemctl.output.diff_words import headlines, notes
@@ -58,10 +56,15 @@ def page(content: ReportContent) -> str:
     key = Key.of_maps(*(address_map for _, address_map in maps.values()))
     tables = Tables(key)
     lmbs = _lmbs(newest, tables)
+    name = (newest.overview.identity.partition_name or "").strip()
+    name = "" if set(name) == {"x"} else name  # redacted
+    source = newest.overview.source.rstrip("/").rpartition("/")[2]
+    source = "a partition" if source in _NAMELESS else source
+    usage = newest.usage
     return rendered(
         "page.html.j2",
         version=__version__,
-        title=own_words(content.title) or safe(_title(newest.overview), 300),
+        title=own_words(content.title) or safe(f"Memory of {name or source}", 300),
         overview=overview_part(newest, tables),
         findings=findings_part(newest.report),
         maps={
@@ -69,7 +72,9 @@ def page(content: ReportContent) -> str:
             for name, (heading, address_map) in maps.items()
         },
         lmbs=lmbs,
-        lookup=_lookup(newest, tables),
+        lookup=None
+        if usage is None
+        else tables.table(assoc.title(usage), assoc.COLUMNS, assoc.rows(usage), "drmemctl assoc"),
         **_comparison(content, tables),
         simulation=None if content.simulated is None else simulation_part(content.simulated, content.names),
         data=embedded(
@@ -84,13 +89,6 @@ def page(content: ReportContent) -> str:
         style=Asset(*STYLE),
         script=Asset(*SCRIPT),
     )
-
-
-def _title(overview: Overview) -> str:
-    name = (overview.identity.partition_name or "").strip()
-    name = "" if set(name) == {"x"} else name  # redacted
-    source = overview.source.rstrip("/").rpartition("/")[2]
-    return f"Memory of {name or ('a partition' if source in _NAMELESS else source)}"
 
 
 def _maps(content: ReportContent) -> Iterator[tuple[str, tuple[str, AddressMap]]]:
@@ -130,24 +128,15 @@ def _lmbs(judged: JudgedTree, tables: Tables) -> LmbPart | None:
     return LmbPart(table, data, cut if lmb_rows < total else "")
 
 
-def _lookup(judged: JudgedTree, tables: Tables) -> HtmlTable | None:
-    if judged.usage is None:
-        return None
-    return tables.table(assoc.title(judged.usage), assoc.COLUMNS, assoc.rows(judged.usage), "drmemctl assoc")
-
-
 def _comparison(content: ReportContent, tables: Tables) -> dict[str, Any]:
     if content.comparison is None:
         return {"diff": None, "old": None, "old_findings": None}
-    return {
-        "diff": _diff(content.comparison.diff, tables),
-        "old": overview_part(content.partition, tables),
-        "old_findings": findings_part(content.partition.report),
-    }
-
-
-def _diff(diff: Diff, tables: Tables) -> DiffPart:
+    diff = content.comparison.diff
     # What is wrong if it was a migration is among the new tree's findings, with its explanation.
     parts = sections(replace(diff, findings=()))
     shown = tuple(tables.table(part.title, part.columns, part.rows, "drmemctl diff") for part in parts)
-    return DiffPart(tuple(headlines(diff)), tuple(notes(diff)), shown)
+    return {
+        "diff": DiffPart(tuple(headlines(diff)), tuple(notes(diff)), shown),
+        "old": overview_part(content.partition, tables),
+        "old_findings": findings_part(content.partition.report),
+    }

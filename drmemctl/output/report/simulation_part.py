@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from drmemctl.check.finding import Finding
@@ -89,37 +89,35 @@ def simulation_part(simulated: SimulatedSteps, names: Mapping[str, str]) -> Simu
     """Return what there is to show of a simulation; `names` says how to call files that steps name."""
     session, verdict = simulated.session, simulated.verdict
     hidden = len(session.done) - _STEPS
+    steps = (result.findings for result in session.done[:_STEPS])
+    findings = chain(*(part[:_LINES] for part in (session.simulation.boot_faults, *steps)))
+    rules = dict.fromkeys(finding.rule for finding in findings)  # in the order in which they are met
     return SimulationPart(
         tuple(_lines(boot_lines(_PLAIN, session))),
         tuple(_card(session, number, names) for number in range(min(len(session.done), _STEPS))),
         f"{count_of(hidden, 'more step')}: drmemctl simulate shows them" if hidden > 0 else "",
-        tuple(map(rule_page, _rules(session))),
+        tuple(map(rule_page, rules)),
         tuple(_lines(verdict_lines(_PLAIN, verdict, Detail()))),
         verdict.consistent,
         f"{count_of(len(verdict.failed), 'step')} failed" if verdict.failed else "",
     )
 
 
-def _rules(session: Session) -> list[str]:
-    """Return the ids of the rules that are broken, in the order in which they are met."""
-    steps = (result.findings for result in session.done[:_STEPS])
-    rules = (
-        finding.rule for findings in (session.simulation.boot_faults, *steps) for finding in findings[:_LINES]
-    )
-    return list(dict.fromkeys(rules))
-
-
 def _card(session: Session, position: int, names: Mapping[str, str]) -> Card:
     result = session.done[position]
     omitted = len(result.findings) - _LINES
     notes = [safe(_renamed(result.note, names), 2000)] * bool(result.note)
+    tone = "bad" if is_failure(session.done, position) else "warn"
+    if result.ok:
+        tone = "quiet" if result.parsed.is_expectation else "good"
+    further = [f"… {len(result.log) - _LINES:,} more"] if len(result.log) > _LINES else []
     return Card(
         position + 1,
         shortened(_renamed(result.step, names), _TEXT),
         outcome(result),
-        _tone(session, position),
+        tone,
         (*notes, *map(safe, result.events)),
-        _first((safe(line, 2000) for line in result.log), len(result.log)),
+        (*(safe(line, 2000) for line in result.log[:_LINES]), *further),
         tuple(_lines(changes(_PLAIN, result, Detail()))),
         result.findings[:_LINES],
         f"{count_of(omitted, 'more finding')}: drmemctl simulate shows them" if omitted > 0 else "",
@@ -133,21 +131,9 @@ def _renamed(text: str, names: Mapping[str, str]) -> str:
     return text
 
 
-def _tone(session: Session, position: int) -> str:
-    result = session.done[position]
-    if result.ok:
-        return "quiet" if result.parsed.is_expectation else "good"
-    return "bad" if is_failure(session.done, position) else "warn"
-
-
 def _lines(lines: Iterable[str]) -> Iterator[str]:
     """Yield lines of `simulate`, which tell of an option where some are left out."""
     return (line.replace("; -v shows", "; drmemctl simulate -v shows") for line in lines)
-
-
-def _first(lines: Iterable[str], number: int) -> tuple[str, ...]:
-    more = [f"… {number - _LINES:,} more"] if number > _LINES else []
-    return (*islice(lines, _LINES), *more)
 
 
 def _trace(result: StepResult) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ class LmbTable {
       {},
       element("td", { class: "code" }, this.addresses(i)),
       element("td", { class: "right" }, size),
-      element("td", { class: "right" }, String(this.count[i])),
+      element("td", { class: "right" }, this.count[i].toLocaleString("en")),
       element("td", { class: "code" }, this.drcs(i)),
       element("td", { class: "right code" }, kind.aa),
       element("td", { class: "code" }, kind.domains),

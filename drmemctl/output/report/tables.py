@@ -78,7 +78,11 @@ class Tables:
         shown = tuple(tuple(map(self._cell, row)) for row in islice(iterator, MOST))
         hidden = sum(1 for _ in iterator) if total is None else total - len(shown)
         more = f"{count_of(hidden, 'more row')}: {command} shows them" if hidden else ""
-        return HtmlTable(caption, tuple(map(_column, columns)), shown, more)
+        headings = []
+        for column in columns:
+            looks = ["right"] * column.right + ["code"] * (column.title in _WIDE)
+            headings.append(HtmlColumn(column.title, " ".join(looks)))
+        return HtmlTable(caption, tuple(headings), shown, more)
 
     def _cell(self, cell: Cell) -> HtmlCell:
         if isinstance(cell, NodeCell):
@@ -91,8 +95,3 @@ class Tables:
     def node(self, node: int) -> CellPart:
         """Return a node's number with its letter and colour."""
         return CellPart(str(node), self.key.letter(node), f"n{node % len(NODE_STYLES)}")
-
-
-def _column(column: Column) -> HtmlColumn:
-    looks = ["right"] * column.right + ["code"] * (column.title in _WIDE)
-    return HtmlColumn(column.title, " ".join(looks))

@@ -10,7 +10,6 @@ from drmemctl.formats.vphn import pack_home_node, unpack_home_node
 from drmemctl.kernel.job import HOME_NODES, Job
 from drmemctl.kernel.processors import poll_home_nodes, tells_home_nodes, why_unasked
 from drmemctl.kernel.task import Footprint, StatePart, Task, atomic
-from drmemctl.numbers import parse_kernel_int
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
 from drmemctl.simulate.step_words import NUMBER, StepWords
@@ -43,12 +42,7 @@ class HomeNode(KernelStep):
         """Return the step."""
         server = words.number("the interrupt server number of a CPU's thread")
         expected = "an associativity list W,W,… of 24 halfwords at most"
-        listed = words.next(expected).split(",")
-        try:
-            domains = tuple(parse_kernel_int(word) for word in listed)
-        except ValueError as error:
-            raise words.error(f"{expected} ({error})", back=1) from None
-        registers = pack_home_node(domains)
+        registers = pack_home_node(words.numbers(expected))
         if registers is None:
             raise words.error(expected, back=1)
         return cls(words.text, server, unpack_home_node(registers))
