@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from drmemctl.check.boot_consequence import DEADLY_RULES, BootConsequence
 from drmemctl.check.families import FAMILIES
-from drmemctl.check.finding import Finding, Severity, Violation
+from drmemctl.check.finding import Finding, Violation
 from drmemctl.check.rule import RULES, Rule, families_about
-from drmemctl.check.selection import ALL, PathIgnore, RuleSelection, SeverityOverride, exactness, overridden
+from drmemctl.check.selection import ALL, PathIgnore, RuleSelection, SeverityOverride, overridden
 from drmemctl.check.subject import Subject
 
 if TYPE_CHECKING:
@@ -69,16 +69,6 @@ class Plan(NamedTuple):
         ignored = tuple(RuleSelection(ignore=entry.rules) for entry in self.path_ignores if entry.covers(source))
         return self._replace(extensions=self.extensions + ignored) if ignored else self
 
-    def severity_of(self, violation: Violation) -> Severity:
-        """Return how grave a violation is to this project."""
-        return overridden(self.severities, RULES[violation.rule], violation.severity)
-
-
-def unknown_words(words: Sequence[str]) -> list[str]:
-    """Return those words that name no rule and no family."""
-    rules = all_rules().values()
-    return [word for word in words if all(exactness(word, rule) < 0 for rule in rules)]
-
 
 class Judge:
     """Asks rules about a `Subject` or a `RtasStream`, for one kernel or for any."""
@@ -95,9 +85,11 @@ class Judge:
     def violations(self, subject: Subject | RtasStream) -> list[Violation]:
         """Return the same as the rules have it."""
         violations = self.ask(self.plan.rules(families_about(subject)), subject)
-        if self.plan.severities:
+        severities = self.plan.severities
+        if severities:
             violations = (
-                violation._replace(severity=self.plan.severity_of(violation)) for violation in violations
+                item._replace(severity=overridden(severities, RULES[item.rule], item.severity))
+                for item in violations
             )
         return ordered(violations)
 

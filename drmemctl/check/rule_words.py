@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from drmemctl.check.engine import all_rules, unknown_words
+from drmemctl.check.engine import all_rules
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity
-from drmemctl.check.selection import ALL, PathIgnore, SeverityOverride
+from drmemctl.check.selection import ALL, PathIgnore, SeverityOverride, exactness
 from drmemctl.wording import did_you_mean, nearest
 
 _MOST_WORDS = 1000
@@ -27,10 +27,11 @@ def words(text: str) -> tuple[str, ...]:
     selectors = tuple(dict.fromkeys(word for part in text.split(",") if (word := part.strip())))
     if len(selectors) > _MOST_WORDS:
         raise ValueError(f"more than {_MOST_WORDS:,} words")
-    unknown = unknown_words(selectors)
-    if unknown:
-        near = suggestion(unknown[0], [*all_rules(), *FAMILIES, ALL])
-        raise ValueError(f"{unknown[0]!r} is no rule, no beginning of a rule's id and no family{near}")
+    rules = all_rules()
+    for word in selectors:
+        if all(exactness(word, rule) < 0 for rule in rules.values()):
+            near = suggestion(word, [*rules, *FAMILIES, ALL])
+            raise ValueError(f"{word!r} is no rule, no beginning of a rule's id and no family{near}")
     return selectors
 
 

@@ -56,15 +56,14 @@ class CheckTally:
             self.unjudged += not report.error and not report.judged
             self.faulty += bool(report.findings)
             self.known += report.known
+            ranks_by_rule: dict[str, list[int]] = {}
             for finding in report.findings:
                 self.findings[finding.severity] += 1
-            ranks: dict[str, int] = {}
-            for finding in report.findings:
-                ranks[finding.rule] = min(finding.severity.rank, ranks.get(finding.rule, len(Severity)))
-            for rule, members in Counter(finding.rule for finding in report.findings).items():
-                before = self._rules.get(rule, RuleCount(ranks[rule]))
-                rank = min(ranks[rule], before.rank)
-                self._rules[rule] = RuleCount(rank, before.findings + members, before.trees + 1)
+                ranks_by_rule.setdefault(finding.rule, []).append(finding.severity.rank)
+            for rule, ranks in ranks_by_rule.items():
+                before = self._rules.get(rule, RuleCount(ranks[0]))
+                rank = min(before.rank, *ranks)
+                self._rules[rule] = RuleCount(rank, before.findings + len(ranks), before.trees + 1)
             yield report
 
     def by_rule(self) -> list[tuple[str, RuleCount]]:

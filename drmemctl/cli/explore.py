@@ -189,7 +189,8 @@ def command(
     """Report whether concurrent operations can leave TREE inconsistent, with the shortest schedule that does.
 
     Every order of the threads' atomic actions (RTAS call, array write, property update, notification) that the
-    locks of that release allow is explored. The rules of `drmemctl check` judge the states at the end.
+    locks of that release allow is explored. The rules of `drmemctl check` judge the states at the end; what is
+    wrong before any thread begins is not counted.
     """
     from time import monotonic
 
@@ -219,6 +220,7 @@ def command(
         say(_NOT_RELOADED)
     exploration = Exploration(question, tuple(_answers(question, policies_named(policies), jobs, began)))
     late = began + bounds.seconds + _TO_SHOW
+    _say_start(question, late)
     most = None if everything else shown
     traced = [
         traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in exploration.answers
@@ -269,6 +271,22 @@ def check_threads(threads: Sequence[str]) -> None:
             steps_of(text)
         except StepError as error:
             raise PointedError("\n".join(error_lines(f"--thread {number}", error))) from error
+
+
+def _say_start(question: Question, deadline: float) -> None:
+    """Say what is not consistent already where no thread did anything, as `simulate` does without steps."""
+    from drmemctl.simulate.findings import PartitionJudge
+    from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
+
+    try:
+        with ended_at(deadline):
+            contradictions = PartitionJudge().judged(question.partition()).contradictions()
+    except TimeUpError:
+        return
+    for violation in contradictions[:1]:
+        more = f" (and {len(contradictions) - 1:,} more)" if contradictions[1:] else ""
+        known = "not consistent before any thread begins, which is not counted"
+        say(f"{known}: {violation.rule}: {violation.message}{more}")
 
 
 def _ends_to_show(answer: PolicyAnswer, format: str, most: int | None) -> Sequence[End]:

@@ -160,19 +160,14 @@ def _check_number(number: int, of_what: str, side: Side) -> None:
 RunPair = tuple[Run | None, Run | None]
 
 
-def same_lmb_size(old: Side, new: Side) -> bool:
-    """Whether LMBs can be compared one by one: a tree that does not give their size may have any."""
-    sizes = {old.table.lmb_size, new.table.lmb_size} - {None}
-    return len(sizes) < 2
-
-
 def _pairs(old: Side, new: Side) -> tuple[Iterator[RunPair], bool]:
     """Return the LMBs that may differ, as runs of the same LMBs, and whether their order does."""
     same_places = old.associativity == new.associativity and old.shows_nodes == new.shows_nodes
     if old.table.runs is new.table.runs and same_places:
         return iter(()), False
     old_runs, new_runs = list(old.table.runs), list(new.table.runs)
-    if not same_lmb_size(old, new):
+    # LMBs of two sizes cannot be compared one by one; a tree that does not give it may have any.
+    if len({old.table.lmb_size, new.table.lmb_size} - {None}) > 1:
         return chain(((run, None) for run in old_runs), ((None, run) for run in new_runs)), False
     head, tail = in_common(old_runs, new_runs)
     equal = [] if same_places else old_runs[:head] + old_runs[len(old_runs) - tail :]

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from drmemctl.errors import DrmemctlError, InputError, WriteError
-from drmemctl.fleet.outcome import OUTCOME_COLUMNS, OUTCOME_OF
+from drmemctl.fleet.outcome import OUTCOME_COLUMNS, outcome_of
 from drmemctl.fleet.storage import file_system, from_storage, local_path, reason_of
 from drmemctl.fleet.tables import ALL_TABLES, KERNELS, SCHEMA, VERSION, read
 from drmemctl.fleet.work import ALL_WORK, CHECK, Work
@@ -84,13 +84,10 @@ class Dataset:
     def outcomes(self) -> dict[tuple[str, str], int]:
         """Return what became of the inputs that are there, by URL and version."""
         outcomes: dict[tuple[str, str], int] = {}
-        outcome_of, columns = OUTCOME_OF[self.work.commit], OUTCOME_COLUMNS[self.work.commit]
+        columns = ("url", "version", *OUTCOME_COLUMNS[self.work.commit])
         for path in self.paths(self.work.commit):
-            rows = self.columns(path, ("url", "version", *columns)).to_pydict()
-            keys = zip(rows["url"], rows["version"], strict=True)
-            facts = zip(*(rows[name] for name in columns), strict=True)
-            of_rows = (outcome_of(dict(zip(columns, values, strict=True))) for values in facts)
-            outcomes.update(zip(keys, of_rows, strict=True))
+            rows = self.columns(path, columns).to_pylist()
+            outcomes.update(((row["url"], row["version"]), outcome_of(row)) for row in rows)
         return outcomes
 
     def columns(self, path: str, names: Sequence[str]) -> pa.Table:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -32,17 +31,6 @@ _WORST = (
 )
 
 
-def outcome_of(row: Row) -> InputOutcome:
-    """Return what became of an input, by its row."""
-    if row.get("error"):
-        return InputOutcome.UNREADABLE
-    if not row.get("kind"):
-        return InputOutcome.OTHER  # it lies in a directory beside trees
-    if not row.get("judged"):
-        return InputOutcome.UNJUDGED
-    return next((outcome for column, _, outcome in _WORST if row.get(column)), InputOutcome.FINE)
-
-
 class ScenarioOutcome(IntEnum):
     """What a scenario of a campaign came to."""
 
@@ -54,23 +42,25 @@ class ScenarioOutcome(IntEnum):
     ERROR = 5
 
 
-def _outcome_of_scenario(row: Row) -> ScenarioOutcome:
-    return ScenarioOutcome[row["outcome"].upper()]
+def outcome_of(row: Row) -> InputOutcome | ScenarioOutcome:
+    """Return what became of an input or of a scenario, by its row."""
+    if "outcome" in row:
+        return ScenarioOutcome[row["outcome"].upper()]
+    if row.get("error"):
+        return InputOutcome.UNREADABLE
+    if not row.get("kind"):
+        return InputOutcome.OTHER  # it lies in a directory beside trees
+    if not row.get("judged"):
+        return InputOutcome.UNJUDGED
+    return next((outcome for column, _, outcome in _WORST if row.get(column)), InputOutcome.FINE)
 
-
-OUTCOME_OF: dict[str, Callable[[Row], int]] = {
-    "inputs": outcome_of,
-    "simulations": _outcome_of_scenario,
-    "explorations": _outcome_of_scenario,
-}
-"""What an item came to, by its row in the table that has one for each."""
 
 OUTCOME_COLUMNS: dict[str, tuple[str, ...]] = {
     "inputs": ("kind", "error", "judged", "errors", "warnings", "infos"),
     "simulations": ("outcome",),
     "explorations": ("outcome",),
 }
-"""The columns that `OUTCOME_OF` needs of a row of each table."""
+"""The columns that `outcome_of` needs of a row of each table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from drmemctl._version import __version__
 from drmemctl.fleet.isolated import rows_alone
-from drmemctl.fleet.outcome import OUTCOME_OF
+from drmemctl.fleet.outcome import outcome_of
 from drmemctl.fleet.rows import Rows
 from drmemctl.fleet.storage import close_archives
 from drmemctl.fleet.tables import ALL_TABLES, KERNELS, VERSION, parquet_of, read
@@ -99,7 +99,6 @@ def _packed(work: Work, rows_by_input: Iterable[Rows], kernels: Sequence[str]) -
     schemas = {name: ALL_TABLES[name] for name in work.tables}
     schemas = {name: schema.with_metadata({**schema.metadata, **metadata}) for name, schema in schemas.items()}
     tables: dict[str, list[pa.Table]] = {name: [] for name in schemas}
-    outcome_of = OUTCOME_OF[work.commit]
     outcomes = bytearray()
     remaining = iter(rows_by_input)
     while chunk := list(islice(remaining, _AT_ONCE)):

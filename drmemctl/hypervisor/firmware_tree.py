@@ -125,8 +125,11 @@ def _attributes(
     """Return aa_index and flags of the LMBs of some connectors; a row that is missing is appended to `rows`."""
     is_attached = belongs_to_partition(machine, part)
     other_flags = run.flags & ~(ASSIGNED | HOTREMOVABLE)
-    if not is_attached:
+    if not is_attached and run.flags & ASSIGNED:
         return AA_UNSET, other_flags
+    if not is_attached:
+        # What was free stays as firmware had it; on QEMU the flag tells of a DIMM, which is gone.
+        return run.aa_index, other_flags if isinstance(machine, Qemu) else run.flags
     if run.flags & ASSIGNED and machine.is_placed_as_at_boot(part.first):
         return run.aa_index, run.flags
     flags = other_flags | ASSIGNED | run.flags & HOTREMOVABLE

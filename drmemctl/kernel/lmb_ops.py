@@ -67,15 +67,6 @@ def unmark(job: Job, index: int) -> None:
     job.set_lmb("drmem_remove_lmb_reservation", index, flags=lmb_at(job, index).flags & ~KERNEL_TOUCHED)
 
 
-def _offline(job: Job, lmb: Lmb, block: int) -> int:
-    """Take a memory block offline, unless it is (`dlpar_change_lmb_state`, `device_offline`)."""
-    if block in job.state.blocks.offline:
-        return 0
-    if block in job.state.blocks.holed:
-        return EINVAL
-    return EBUSY if lmb.drc_index in job.state.unmovable else 0
-
-
 @replaceable("dlpar_remove_lmb")
 def remove_lmb(job: Job, index: int) -> Task[int]:
     """Take an LMB's memory away and unassign it; its connector is left alone (`dlpar_remove_lmb`)."""
@@ -96,8 +87,15 @@ def _offline_lmb(job: Job, index: int) -> int:
     lmb = lmb_at(job, index)
     if not is_removable(job, lmb.flags) or _is_stuck(job, lmb) or not job.state.kept.is_removable(base_of(lmb)):
         return EINVAL
-    block = job.state.block_of(base_of(lmb))
-    return EINVAL if job.state.blocks.node_of(block) is None else _offline(job, lmb, block)
+    blocks, block = job.state.blocks, job.state.block_of(base_of(lmb))
+    if blocks.node_of(block) is None:
+        return EINVAL
+    # `dlpar_change_lmb_state`, `device_offline`: nothing is to be done of a block that is offline.
+    if block in blocks.offline:
+        return 0
+    if block in blocks.holed:
+        return EINVAL
+    return EBUSY if lmb.drc_index in job.state.unmovable else 0
 
 
 @atomic(reads=(StatePart.AA, StatePart.LOOKUP), writes=(StatePart.DISTANCES,))

@@ -79,16 +79,13 @@ class Repair:
     @property
     def each_alone(self) -> bool:
         """Whether the plan reaches the goal also if ranges are requested LMB by LMB, as `drmgr -s` does."""
-        steps = list(
-            islice(
-                chain.from_iterable(_single_lmb_steps(request.step) for request in self.requests),
-                _MOST_SINGLE + 1,
-            )
-        )
-        if len(steps) == len(self.requests) or len(steps) > _MOST_SINGLE:
-            return len(steps) <= _MOST_SINGLE
-        search = Search(self.simulation.situation, self.goal)
-        return search.reaches_goal(steps)
+        single_steps = chain.from_iterable(_single_lmb_steps(request.step) for request in self.requests)
+        steps = list(islice(single_steps, _MOST_SINGLE + 1))
+        if len(steps) > _MOST_SINGLE:
+            return False
+        if len(steps) == len(self.requests):
+            return True
+        return Search(self.simulation.situation, self.goal).reaches_goal(steps)
 
     @property
     def proof(self) -> Simulation:

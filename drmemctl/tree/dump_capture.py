@@ -10,8 +10,9 @@ from itertools import accumulate
 from drmemctl.errors import InputError
 from drmemctl.formats import capture_text
 from drmemctl.tree.capture import MESSAGES, redacted, redacted_tree, secret_texts
-from drmemctl.tree.kept_dump import ARRAY, REPLACED, replaced_document
+from drmemctl.tree.kept_dump import replaced_document
 from drmemctl.tree.node import Node, Property, Tree
+from drmemctl.tree.system_files import ARRAY, REPLACED
 from drmemctl.tree.writer import write_fdt
 
 _LARGEST_HISTORY = 4 << 20

@@ -19,9 +19,8 @@ from drmemctl.json_input import parse_json
 from drmemctl.memory.lmb_array import MOST_LMBS, LmbArray
 from drmemctl.tree.kernel_banner import release_in
 from drmemctl.tree.node import KernelDump, Property, Tree
+from drmemctl.tree.system_files import ARRAY, REPLACED
 
-ARRAY = "memory/array.json"
-REPLACED = "memory/replaced.json"
 ARRAY_SCHEMA = "drmemctl.array/1"
 REPLACED_SCHEMA = "drmemctl.replaced/1"
 

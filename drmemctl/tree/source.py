@@ -149,12 +149,16 @@ def _read_directory(place: str, source: str) -> Tree:
 
 def _of_running(tree: Tree, root: str) -> Tree:
     """Return a tree with what lies beside it below a directory that stands for `/`."""
-    from drmemctl.tree.kept_dump import ARRAY, with_kept_dump
     from drmemctl.tree.system import with_beside
+    from drmemctl.tree.system_files import ARRAY
 
     tree = with_beside(tree, root)
     # Of most trees nobody wants to know what lies beside them.
-    return with_kept_dump(tree) if os.path.lexists(f"{root}/{ARRAY}") else tree
+    if not os.path.lexists(f"{root}/{ARRAY}"):
+        return tree
+    from drmemctl.tree.kept_dump import with_kept_dump
+
+    return with_kept_dump(tree)
 
 
 def _split(name: str) -> tuple[str, str | None]:

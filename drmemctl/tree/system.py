@@ -21,7 +21,7 @@ from drmemctl.tree.limits import check_environment
 from drmemctl.tree.members import Member
 from drmemctl.tree.node import Tree
 from drmemctl.tree.stream import Stream
-from drmemctl.tree.system_files import MEMORY, NODES, KeptFiles, SystemFiles
+from drmemctl.tree.system_files import ARRAY, MEMORY, NODES, REPLACED, KeptFiles, SystemFiles
 
 _LARGEST = 16 << 20
 """Bytes of all such files together; /proc/iomem of a large system has a few MiB."""
@@ -40,7 +40,7 @@ _ALIASES = {
 
 _FIXED = (
     *("memory/blocks", "memory/nodes", "memory/block_size_bytes", "proc/iomem", "proc/cmdline", "proc/version"),
-    *("memory/array.json", "memory/replaced.json", capture_text.NAME),
+    *(ARRAY, REPLACED, capture_text.NAME),
     *("uname", "dmesg", f"{MEMORY}/block_size_bytes"),
 )
 _OF_BLOCK, _OF_NODE = ("state", "valid_zones", "removable"), ("distance", "meminfo", "cpulist")

@@ -11,6 +11,9 @@ from drmemctl.formats.capture_text import NAME, Provenance, decode_capture_text
 MEMORY, NODES = "sys/devices/system/memory", "sys/devices/system/node"
 """Where Linux has a directory for each memory block, and for each node."""
 
+ARRAY, REPLACED = "memory/array.json", "memory/replaced.json"
+"""Where a capture keeps the LMB array of a dump, and the values that were replaced."""
+
 
 @dataclass(frozen=True, slots=True)
 class SystemFiles:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from drmemctl import LmbTable, Simulation, load
 from drmemctl.model.dumped import array_in
-from drmemctl.tree.kept_dump import ARRAY, REPLACED
+from drmemctl.tree.system_files import ARRAY, REPLACED
 from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES

@@ -22,7 +22,7 @@ MIB, GIB = 1 << 20, 1 << 30
 LMB = 256 * MIB
 DRMEM = "/ibm,dynamic-reconfiguration-memory"
 
-OVERRIDING = re.compile("captures/7.2-mem-limit|memblock/.*-(mem|numa|crashkernel)")
+OVERRIDING = re.compile("captures/7.2-mem-limit|memblock/.*-(mem(?!-no-number)|numa|crashkernel)")
 """Trees with `mem=` or `numa=` on their command line, by their names."""
 
 

@@ -23,8 +23,9 @@ from drmemctl.hypervisor.machine import Machine, RefusedError
 from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.kernel.firmware import Firmware
+from drmemctl.model.drmem import Drmem
 from drmemctl.tree.node import Node, Property
-from tests.kernel.partitions import DRC, lmbs, tree, u32
+from tests.kernel.partitions import DRC, UNSET, lmbs, tree, u32
 from tests.simulate.records import tree_of
 
 CPU, PHB, PCI, PMEM = 0x10000001, 0x20000001, 0x40010018, 0x90000000
@@ -240,6 +241,18 @@ def test_untouched_firmware_hands_out_its_tree(name: str) -> None:
         made = firmware_tree(machine)
         path = "/ibm,dynamic-reconfiguration-memory"
         assert made.get(path, "ibm,dynamic-memory") == machine.tree.get(path, "ibm,dynamic-memory")
+
+
+@pytest.mark.parametrize("v1", [True, False])
+@pytest.mark.parametrize("kind", [Qemu, PowerVm])
+def test_what_was_free_stays_as_firmware_had_it(kind: type[Qemu | PowerVm], v1: bool) -> None:
+    """Firmware that names a list for an LMB without memory names it at the next boot, and after a migration."""
+    odd = 0x100 if kind is PowerVm else 0  # of QEMU's it tells of a DIMM that was given back
+    flags = [0, 0x8, 0x20, 0x28, 0x40, 0x48, 0x80, 0x88, 0xA0, 0xA8, 0x200, 0x208, 0x108, odd, odd | 0x80]
+    sets = [(aa, flag) for aa in (0, 1, UNSET) for flag in flags]
+    source = tree(*(lmbs(2 + 2 * at, 2, *one) for at, one in enumerate(sets)), v1=v1)
+    made = Drmem.from_tree(firmware_tree(kind.from_tree(source)))
+    assert list(made.table) == list(Drmem.from_tree(source).table)
 
 
 def test_refused_passes_over_a_run_at_once() -> None:

@@ -14,12 +14,12 @@ from drmemctl.check.affinity import (
     numa_node,
     possible_nodes,
     primary,
-    used_lists,
     whole_lookup,
 )
 from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
+from drmemctl.check.select import kinds
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import listed, per_subject
 from drmemctl.formats.associativity import ASSOCIATIVITY
@@ -195,7 +195,7 @@ def unused_lists(subject: Subject) -> Iterator[Violation]:
     if lookup is None or not index or index > lookup.array_sz or subject.associativity.form == 0:
         return  # In form 0 lists of one node differ as a matter of course: in its parts.
     nodes = lookup.cells[index - 1 : lookup.present * lookup.array_sz : lookup.array_sz]
-    used, repeats = used_lists(subject), _repeats(subject)
+    used, repeats = {aa_index for aa_index, _ in kinds(subject)}, _repeats(subject)
     named = {node for position, node in enumerate(nodes) if position in used}
     unused = []
     for position, node in enumerate(nodes):
@@ -299,11 +299,11 @@ def other_lengths(subject: Subject) -> Iterator[Violation]:
 def _odd_lists(lists: tuple[OwnList, ...], size: int | None, extra: int) -> Iterator[Violation]:
     """Yield what is wrong with lists that should have `size` domains, or up to `extra` more."""
     for own_list in lists:
-        declared = count_of(own_list.declared, "domain")
-        if len(own_list.domains) < own_list.declared:
-            message = f"the list says {declared} and ends after {len(own_list.domains)}"
+        declared = count_of(own_list.lists.declared, "domain")
+        if len(own_list.lists.domains) < own_list.lists.declared:
+            message = f"the list says {declared} and ends after {len(own_list.lists.domains)}"
             yield Violation(message, own_list.path, ASSOCIATIVITY, 0)
-        elif size is not None and not size <= own_list.declared <= size + extra:
+        elif size is not None and not size <= own_list.lists.declared <= size + extra:
             message = (
                 f"a list of {declared}, and the lookup arrays have {size}: a hot-add compares the wrong words"
             )

@@ -13,7 +13,18 @@ from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.requests import ADD, COUNT, CPU, INDEX, INDEXED_COUNT, PMEM, REMOVE, Request, handle_event
+from drmemctl.kernel.requests import (
+    ADD,
+    COUNT,
+    CPU,
+    INDEX,
+    INDEXED_COUNT,
+    MEMORY,
+    PMEM,
+    REMOVE,
+    Request,
+    handle_event,
+)
 from drmemctl.kernel.task import Footprint, StatePart, Task, atomic
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.simulate.files import Files
@@ -38,6 +49,9 @@ class _Hotplug(KernelStep):
         drc_index: the first LMB's.
         count: how many LMBs.
         tell: whether the guest is asked.
+        action: what it is asked to do.
+        resource: with what; of anything but memory it is always told by the DRC index.
+        one_by_one: of what comes one by one, what more of them are and why they are refused.
 
     """
 
@@ -49,14 +63,26 @@ class _Hotplug(KernelStep):
     touches: ClassVar[Footprint] = REQUEST
     alike: ClassVar[bool] = True
     returns_errno: ClassVar[bool] = False
+    action: ClassVar[str]
+    resource: ClassVar[str] = MEMORY
+    one_by_one: ClassVar[str] = ""
 
-    @abstractmethod
     def applied_to(self, machine: Hypervisor) -> Hypervisor:
         """Return the hypervisor's side after the change; `RefusedError` where it refuses."""
+        if self.one_by_one and self.count != 1:
+            raise RefusedError(f"{self.count} {self.one_by_one}, COUNT is 1")
+        return self.changed(machine)
 
     @abstractmethod
+    def changed(self, machine: Hypervisor) -> Hypervisor:
+        """Return the same for as many as can come at a time."""
+
     def request(self, machine: Hypervisor) -> Request:
         """Return what the guest is asked for by the hotplug event."""
+        del machine
+        if self.resource != MEMORY:
+            return Request(self.action, INDEX, drc_index=self.drc_index, resource=self.resource)
+        return Request(self.action, INDEXED_COUNT, self.count, self.drc_index)
 
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task: the hypervisor's change, unless `carry_out` made it, then the event."""
@@ -109,6 +135,7 @@ class Attach(_Hotplug):
     row: int | None = None
     domains: tuple[int, ...] | None = None
 
+    action: ClassVar[str] = ADD
     completions: ClassVar[tuple[tuple[str, ...], ...]] = ((DRC,), (NUMBER,), ("node", "row", "assoc"), (NUMBER,))
 
     @classmethod
@@ -126,7 +153,7 @@ class Attach(_Hotplug):
             return replace(step, row=words.number("a row of the lookup arrays at boot"))
         return replace(step, domains=words.numbers("an associativity list W,W,…"))
 
-    def applied_to(self, machine: Hypervisor) -> Hypervisor:
+    def changed(self, machine: Hypervisor) -> Hypervisor:
         """Return the hypervisor's side after it attached the LMBs; `RefusedError` where it refuses."""
         return machine.attach(self.drc_index, self.count, self._associativity(machine))
 
@@ -155,15 +182,17 @@ class Attach(_Hotplug):
         Partitions that did not negotiate the event source are told a number of LMBs only.
         """
         vector5 = machine.tree.get(CHOSEN, ARCHITECTURE_VEC5)
-        if vector5 is not None and not decode_architecture_vec5(vector5).has(HP_EVT):
+        is_told_number = vector5 is not None and not decode_architecture_vec5(vector5).has(HP_EVT)
+        if self.resource == MEMORY and is_told_number:
             return Request(ADD, COUNT, self.count)
-        return Request(ADD, INDEXED_COUNT, self.count, self.drc_index)
+        return super(Attach, self).request(machine)
 
 
 @dataclass(frozen=True, slots=True)
 class Detach(_Hotplug):
     """`unplug` or `detach`: the hypervisor wants LMBs back."""
 
+    action: ClassVar[str] = REMOVE
     completions: ClassVar[tuple[tuple[str, ...], ...]] = ((DRC,), (NUMBER,))
 
     @classmethod
@@ -173,39 +202,23 @@ class Detach(_Hotplug):
         kind = DetachCpu if kind_of(drc_index).is_cpu else Detach
         return kind(words.text, drc_index, words.number("how many LMBs"), tell=words.name == "unplug")
 
-    def applied_to(self, machine: Hypervisor) -> Hypervisor:
+    def changed(self, machine: Hypervisor) -> Hypervisor:
         """Return the hypervisor's side after it detached the LMBs; `RefusedError` where it refuses."""
         return machine.detach(self.drc_index, self.count)
 
-    def request(self, machine: Hypervisor) -> Request:
-        """Return what the guest is asked to remove."""
-        del machine
-        return Request(REMOVE, INDEXED_COUNT, self.count, self.drc_index)
 
-
-def _check_one_core(count: int) -> None:
-    """Raise `RefusedError` for more than one: each core is a device of its own."""
-    if count != 1:
-        raise RefusedError(f"{count} cores at a time: each is a device of its own, COUNT is 1")
+_CORES = "cores at a time: each is a device of its own"
 
 
 @dataclass(frozen=True, slots=True)
 class AttachCpu(Attach):
-    """`plug` or `attach` of a core, of which the guest is always told by its DRC index."""
+    """`plug` or `attach` of a core."""
 
     is_request: ClassVar[bool] = False
     touches: ClassVar[Footprint] = CPU_REQUEST
     alike: ClassVar[bool] = False
-
-    def applied_to(self, machine: Hypervisor) -> Hypervisor:
-        """Return the hypervisor's side after it attached the LMBs; `RefusedError` where it refuses."""
-        _check_one_core(self.count)
-        return super(AttachCpu, self).applied_to(machine)
-
-    def request(self, machine: Hypervisor) -> Request:
-        """Return what the guest is asked to add."""
-        del machine
-        return Request(ADD, INDEX, drc_index=self.drc_index, resource=CPU)
+    resource: ClassVar[str] = CPU
+    one_by_one: ClassVar[str] = _CORES
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,20 +228,16 @@ class DetachCpu(Detach):
     is_request: ClassVar[bool] = False
     touches: ClassVar[Footprint] = CPU_REQUEST
     alike: ClassVar[bool] = False
+    resource: ClassVar[str] = CPU
+    one_by_one: ClassVar[str] = _CORES
 
-    def applied_to(self, machine: Hypervisor) -> Hypervisor:
-        """Return the hypervisor's side after it detached the LMBs; `RefusedError` where it refuses."""
-        _check_one_core(self.count)
+    def changed(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after it detached the core; `RefusedError` where it refuses."""
         run = machine.connectors.find(self.drc_index)
         if isinstance(machine, Qemu) and (run is None or machine.device(run.device) is None):
             message = f"no core was plugged into {self.drc_index:#x}: those of -smp have no id to remove them by"
             raise RefusedError(message)
-        return super(DetachCpu, self).applied_to(machine)
-
-    def request(self, machine: Hypervisor) -> Request:
-        """Return what the guest is asked to remove."""
-        del machine
-        return Request(REMOVE, INDEX, drc_index=self.drc_index, resource=CPU)
+        return super(DetachCpu, self).changed(machine)
 
 
 _PMEM_NOT_SIMULATED = (
@@ -243,17 +252,8 @@ class AttachPmem(Attach):
 
     is_request: ClassVar[bool] = False
     alike: ClassVar[bool] = False
-
-    def applied_to(self, machine: Hypervisor) -> Hypervisor:
-        """Return the hypervisor's side after it attached the LMBs; `RefusedError` where it refuses."""
-        if self.count != 1:
-            raise RefusedError(f"{self.count} NVDIMMs at a time: each has one connector, COUNT is 1")
-        return super(AttachPmem, self).applied_to(machine)
-
-    def request(self, machine: Hypervisor) -> Request:
-        """Return what the guest is asked to add."""
-        del machine
-        return Request(ADD, INDEX, drc_index=self.drc_index, resource=PMEM)
+    resource: ClassVar[str] = PMEM
+    one_by_one: ClassVar[str] = "NVDIMMs at a time: each has one connector"
 
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result of what the hypervisor did, and say what is not known of the guest."""

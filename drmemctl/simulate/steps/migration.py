@@ -22,28 +22,42 @@ from drmemctl.tree.node import Tree
 
 
 @dataclass(frozen=True, slots=True)
-class Lpm(KernelStep):
-    """A migration to the firmware of a tree."""
+class _Migration(KernelStep):
+    """A migration.
 
-    tree: str
+    Attributes:
+        file: what firmware's answers are made of.
+        expected: what that is.
+
+    """
+
+    file: str
 
     updates_tree: ClassVar[bool] = True
     completions: ClassVar[tuple[tuple[str, ...], ...]] = ((FILE,),)
     doing: ClassVar[str] = MIGRATION
+    expected: ClassVar[str]
 
     @classmethod
     def parse(cls, words: StepWords) -> Self:
         """Return the step."""
-        return cls(words.text, words.file("the tree of the destination"))
+        return cls(words.text, words.file(cls.expected))
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The tree of the destination."""
-        return (self.tree,)
+        """The file."""
+        return (self.file,)
+
+
+@dataclass(frozen=True, slots=True)
+class Lpm(_Migration):
+    """A migration to the firmware of a tree."""
+
+    expected: ClassVar[str] = "the tree of the destination"
 
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task: suspend, wake up on the destination, update the tree."""
-        source_tree, destination = circumstances.tree, circumstances.files.tree(self.tree)
+        source_tree, destination = circumstances.tree, circumstances.files.tree(self.file)
         updates: UpdateSource
         if circumstances.alone:
             planned = difference(source_tree, destination).planned()
@@ -95,25 +109,11 @@ def _migrate(job: Job, suspension: Action, updates: UpdateSource, circumstances:
 
 
 @dataclass(frozen=True, slots=True)
-class Migrate(KernelStep):
+class Migrate(_Migration):
     """A migration by the recorded answers of RTAS calls."""
 
-    file: str
-
     interleaves: ClassVar[bool] = False
-    updates_tree: ClassVar[bool] = True
-    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((FILE,),)
-    doing: ClassVar[str] = MIGRATION
-
-    @classmethod
-    def parse(cls, words: StepWords) -> Self:
-        """Return the step."""
-        return cls(words.text, words.file("a file of RTAS answers"))
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The record."""
-        return (self.file,)
+    expected: ClassVar[str] = "a file of RTAS answers"
 
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task: the update of the tree by the recorded answers."""
