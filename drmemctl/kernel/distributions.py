@@ -8,7 +8,7 @@ its kernel's source. One that is not listed is as in the mainline release, which
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from drmemctl.kernel.capability import Release
 from drmemctl.kernel.kernel_names import KernelName
@@ -57,7 +57,7 @@ class Distribution:
     release: Release
     patch: int | None
     build: str = ""
-    backports: tuple[Backport, ...] = field(default=())
+    backports: tuple[Backport, ...] = ()
     settled_from: int = 0
     stable: bool = False
 
