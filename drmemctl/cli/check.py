@@ -226,14 +226,14 @@ def _settings(options: dict[str, Any]) -> Settings:
 
     added = RuleSelection(options.pop("extend_select", None) or (), options.pop("extend_ignore", None) or ())
     own, lower = Settings(**options, extensions=None if added == RuleSelection() else (added,)), found_settings()
-    return own if lower is None else own.over(_at_most_a_process_a_cpu(lower))
+    if lower is None:
+        return own
+    if lower.jobs is not None:
+        from drmemctl.check.cpus import n_cpus
 
-
-def _at_most_a_process_a_cpu(settings: Settings) -> Settings:
-    """Bound what somebody else may have written: whoever wants more processes says so on the command line."""
-    from drmemctl.check.cpus import n_cpus
-
-    return settings if settings.jobs is None else settings._replace(jobs=min(settings.jobs, n_cpus()))
+        # Somebody else may have written it: whoever wants more processes says so on the command line.
+        lower = lower._replace(jobs=min(lower.jobs, n_cpus()))
+    return own.over(lower)
 
 
 def _array(path: str | None, n_inputs: int) -> LmbTable | None:

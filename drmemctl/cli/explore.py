@@ -38,7 +38,6 @@ from drmemctl.wording import count_of
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
     from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
-    from drmemctl.simulate.interleave.exploration import Exploration
     from drmemctl.simulate.interleave.policy import Policy
     from drmemctl.tree.node import Tree
 
@@ -234,7 +233,13 @@ def command(
     else:
         show_explored(screen, view, format)
     if save is not None:
-        _save(exploration, save)
+        from drmemctl.output.files import write_atomically
+
+        schedule = exploration.worst()
+        if schedule is None:
+            say(f"no schedule ends inconsistent, {save} is not written")
+        else:
+            write_atomically(save, schedule.text().encode())
     return 0 if exploration.consistent else _EXIT_INCONSISTENT
 
 
@@ -309,13 +314,3 @@ def _answers(question: Question, policies: list[Policy], jobs: int, began: float
         yield from answers(question, policies, began=began, tell=tell)
     finally:
         counter.hide()
-
-
-def _save(exploration: Exploration, path: str) -> None:
-    from drmemctl.output.files import write_atomically
-
-    schedule = exploration.worst()
-    if schedule is None:
-        say(f"no schedule ends inconsistent, {path} is not written")
-    else:
-        write_atomically(path, schedule.text().encode())
