@@ -334,7 +334,7 @@ def test_what_updates_of_rhel_differ_in(older: str, newer: str, added: str, remo
 
 
 def test_sles_15_sp3_has_what_its_series_lists_and_its_first_builds_are_not_settled() -> None:
-    """openSUSE/kernel-source, series.conf at 7ead8e183532: d144f4d5a8a8, 72cdd117c449, 9327dc0aeef3, 91713ac37785."""
+    """openSUSE/kernel-source, series.conf at 7ead8e183532: d144f4d5a8a8, 72cdd117c449, 9327dc0aeef3 and others."""
     later, first = profile("5.3.18-150300.59.164-default"), profile("5.3.18-57-default")
     assert first.distribution == later.distribution == "sles-15-sp3"
     assert first.capabilities == profile("5.3.18").capabilities
