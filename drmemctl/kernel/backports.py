@@ -6,8 +6,8 @@ RHEL: the source packages of every update of 8.0 to 8.10, 9.0 to 9.6 and 10.0, a
 `RHEL_8_READ`, `RHEL_9_READ` and `RHEL_10_READ`. All that is in the table of capabilities was looked up in each;
 one that is not listed is as in the mainline release.
 
-SLES: patches in openSUSE/kernel-source, at a commit whose README.BRANCH names the branch. Nothing follows from what
-is not listed.
+SLES: patches in openSUSE/kernel-source, at a commit whose README.BRANCH names the branch. Nothing follows from
+what is not listed.
 """
 
 from __future__ import annotations
