@@ -31,8 +31,8 @@ def junit(session: Session, source: str, steps: Sequence[Step]) -> Iterator[str]
 
     def cases() -> Iterator[str]:
         yield junit_case(name, "boot", f'<error type="panic" message="{in_xml(dead)}"/>' if dead else "")
-        done = ((result.step, _body(result, failed=n in failed)) for n, result in enumerate(session.done, 1))
-        for number, (step, body) in enumerate(chain(done, ((step.text, "<skipped/>") for step in skipped)), 1):
+        results = ((result.step, _body(result, failed=n in failed)) for n, result in enumerate(session.done, 1))
+        for number, (step, body) in enumerate(chain(results, ((step.text, "<skipped/>") for step in skipped)), 1):
             yield junit_case(name, in_xml(f"{number:03} {shortened(step, _NAME)}"), body)
 
     counts = (1 + len(steps), len(failed), int(bool(dead)), len(skipped))
