@@ -113,7 +113,7 @@ def _remove_memory(job: Job, index: int) -> None:
         raise OopsError(Fault("oops", message, "try_remove_memory", NODE), dead=HOTPLUG_LOCK_HELD)
     block = job.state.block_of(base)
     if job.state.blocks.node_of(block) is not None:
-        job.remove_block("__remove_memory", block)
+        job.remove_block(block)
 
 
 _UNALIGNED = "Block size [{size:#x}] unaligned hotplug range: start {{base:#x}}, size {size:#x}"
@@ -203,7 +203,7 @@ def _add_memory(job: Job, index: int, node: int) -> int:
     if job.state.listed.is_foreign(block, node):  # a BUG_ON
         message = f"memory block {block} is added on node {node}, which lists it since boot, when it was another's"
         raise OopsError(Fault("oops", message, "add_memory_resource", NODE), dead=HOTPLUG_LOCK_HELD)
-    job.add_block("__add_memory", block, node)
+    job.add_block(block, node)
     return 0
 
 

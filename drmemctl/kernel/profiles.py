@@ -111,31 +111,26 @@ def profile(name: str = LATEST, added: Iterable[str] = (), removed: Iterable[str
     line of /proc/version will do as well. What is newer than the newest known release is taken as that, and says
     so in `notes`. Raises `ProfileError` for what is not known.
     """
-    return _named(name).changed(added, removed)
-
-
-def _named(name: str) -> Profile:
     if name == LATEST:
-        return _of_release(name, NEWEST, None)
-    if name == ARRAYLESS:
+        kernel = _of_release(name, NEWEST, None)
+    elif name == ARRAYLESS:
         # The proposal to do without the array: everything of the newest kernel, on the property itself.
-        return _of_release(name, NEWEST, None).changed([FLUSH_PER_LMB.name], [DRMEM_ARRAY.name])
-    if name in DISTRIBUTIONS_BY_NAME:
-        return _of_distribution(DISTRIBUTIONS_BY_NAME[name], None)
-    parsed = parse_kernel_name(name)
-    if parsed is None:
-        raise ProfileError(
-            f"no kernel {name!r}", hint=did_you_mean(nearest(name, profile_names())) or "write e.g. 6.1 or latest"
-        )
-    if parsed.release < OLDEST:
+        kernel = _of_release(name, NEWEST, None).changed([FLUSH_PER_LMB.name], [DRMEM_ARRAY.name])
+    elif name in DISTRIBUTIONS_BY_NAME:
+        kernel = _of_distribution(DISTRIBUTIONS_BY_NAME[name], None)
+    else:
+        kernel = _of_version(name)
+    return kernel.changed(added, removed)
+
+
+def _of_version(version: str) -> Profile:
+    name = parse_kernel_name(version)
+    if name is None:
+        near = did_you_mean(nearest(version, profile_names()))
+        raise ProfileError(f"no kernel {version!r}", hint=near or "write e.g. 6.1 or latest")
+    if name.release < OLDEST:
         oldest = "{}.{}".format(*OLDEST)
-        raise TooOldError(
-            "nothing is known of Linux {}.{}".format(*parsed.release), hint=f"{oldest} is the oldest"
-        )
-    return _of_name(parsed)
-
-
-def _of_name(name: KernelName) -> Profile:
+        raise TooOldError("nothing is known of Linux {}.{}".format(*name.release), hint=f"{oldest} is the oldest")
     if name.release > NEWEST:
         newest = "{}.{}".format(*NEWEST)
         note = f"{name.text} is newer than {newest}, the newest release that is known: taken as that"

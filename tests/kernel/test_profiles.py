@@ -270,7 +270,6 @@ def test_nothing_has_to_be_said_of_what_is_known() -> None:
         ("6.12.0-55.9.1.el10_0.ppc64le", "rhel-10"),
         ("5.3.18-24.107-default", "sles-15-sp2"),
         ("5.3.18-150300.59.164-default", "sles-15-sp3"),
-        ("5.3.18-57-default", "sles-15-sp3"),
         ("5.14.21-150400.24.119-default", "sles-15-sp4"),
         ("5.14.21-150500.55-default", "sles-15-sp5"),
         ("6.4.0-150600.23.25-default", "sles-15-sp6"),
@@ -332,6 +331,17 @@ def test_a_release_of_another_base_is_no_distribution_s(release: str) -> None:
 def test_what_updates_of_rhel_differ_in(older: str, newer: str, added: str, removed: str) -> None:
     before, after = profile(older).capabilities, profile(f"{newer}.ppc64le").capabilities
     assert (set(after - before), set(before - after)) == (set(added.split()), set(removed.split()))
+
+
+def test_sles_15_sp3_has_what_its_series_lists_and_its_first_builds_are_not_settled() -> None:
+    """openSUSE/kernel-source, series.conf at 7ead8e183532: d144f4d5a8a8, 72cdd117c449, 9327dc0aeef3, 91713ac37785."""
+    later, first = profile("5.3.18-150300.59.164-default"), profile("5.3.18-57-default")
+    assert first.distribution == later.distribution == "sles-15-sp3"
+    assert first.capabilities == profile("5.3.18").capabilities
+    assert later.capabilities - first.capabilities >= {"aa-sync", "suspend-in-stop-machine", "current-domains"}
+    assert first.capabilities - later.capabilities >= {"wrong-node-add", "prrn-update", "assigned-diff-notifier"}
+    assert not later.has(FORM2)
+    assert "backports not known, but for 21 (see " in later.notes[0]
 
 
 def test_sles_15_sp5_knows_form_2_and_sp4_is_not_settled() -> None:
