@@ -58,7 +58,7 @@ def removable(
     from drmemctl.kernel.cmdline import with_command_line
     from drmemctl.simulate.removable import Removable
 
-    tree = tree if cmdline is None else with_command_line(tree, cmdline)
+    tree = with_command_line(tree, cmdline)
     return Removable.of(simulate(tree, steps, kernel=kernel, hypervisor=hypervisor, findings=False).simulation)
 
 
@@ -81,7 +81,7 @@ def memblock(
     from drmemctl.kernel.registered_memory import RegisteredMemory
     from drmemctl.simulate.memory_map import memory_after
 
-    tree = tree if cmdline is None else with_command_line(tree, cmdline)
+    tree = with_command_line(tree, cmdline)
     profile = profile_for(tree, kernel, added, removed)
     memory, parsed = RegisteredMemory.of(tree, profile), steps_of(steps)
     if not parsed or memory.kernel.dead:

@@ -101,7 +101,7 @@ def blocks(tree: Tree, *, kernel: Kernel = None, cmdline: str | None = None) -> 
     from drmemctl.kernel.cmdline import with_command_line
     from drmemctl.simulate.boot_blocks import BootBlocks
 
-    tree = tree if cmdline is None else with_command_line(tree, cmdline)
+    tree = with_command_line(tree, cmdline)
     return BootBlocks.of(tree, profile_for(tree, kernel))
 
 

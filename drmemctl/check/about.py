@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache, partial
 from hashlib import sha256
 
 from drmemctl.check.finding import Finding
@@ -17,21 +18,14 @@ def complete(findings: Iterable[Finding], subject: Subject) -> tuple[Finding, ..
     """Return findings of a state with the digest of what they are about, their place in a text, and a remedy."""
     findings = tuple(findings)
     tree = subject.tree
-    digests: dict[tuple[str, str], str] = {}
+    digest_of = cache(partial(_digest, tree))
     places = tree.places_of({(finding.path, finding.property) for finding in findings})
     completed = []
     for finding in findings:
         key = (finding.path, finding.property)
-        if key not in digests:
-            digests[key] = _digest(tree, *key)
-        place = places.get(key)
+        line, column = places.get(key, (0, 0))
         completed.append(
-            finding._replace(
-                content=digests[key],
-                line=0 if place is None else place.line,
-                column=0 if place is None else place.column,
-                fix=fix_of(finding, subject),
-            )
+            finding._replace(content=digest_of(*key), line=line, column=column, fix=fix_of(finding, subject))
         )
     return tuple(completed)
 

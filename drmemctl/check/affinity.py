@@ -10,7 +10,7 @@ from drmemctl.check.select import kinds
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import LocatedNode, per_subject, survey, whole
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, ArchitectureVec5, decode_architecture_vec5
-from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
+from drmemctl.formats.associativity import ASSOCIATIVITY, AssociativityLists, decode_associativity
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, Domains, decode_domains
 from drmemctl.formats.dynamic_memory import AI_INVALID
 from drmemctl.formats.lookup_arrays import LookupArrays
@@ -77,22 +77,10 @@ def option_vector(subject: Subject) -> ArchitectureVec5 | None:
 
 
 class OwnList(NamedTuple):
-    """The first associativity list of a node's own `ibm,associativity`.
-
-    Attributes:
-        path: the node.
-        declared: the domains that its length cell promises.
-        domains: those that are there.
-
-    """
+    """A node's own `ibm,associativity`, of which Linux reads the first list, and its path."""
 
     path: str
-    declared: int
-    domains: tuple[int, ...]
-
-    def domain(self, ordinal: int) -> int | None:
-        """Return a domain by its ordinal from 1 on, or None if the list does not reach so far."""
-        return self.domains[ordinal - 1] if 1 <= ordinal <= len(self.domains) else None
+    lists: AssociativityLists
 
 
 @per_subject
@@ -111,8 +99,7 @@ def _own_lists(nodes: Iterable[LocatedNode]) -> Iterable[OwnList]:
     for node in nodes:
         data = whole(node.node, ASSOCIATIVITY)
         if data is not None:
-            associativity = decode_associativity(data)
-            yield OwnList(node.path, associativity.declared, associativity.domains)
+            yield OwnList(node.path, decode_associativity(data))
 
 
 @per_subject
@@ -131,7 +118,7 @@ def boot_nodes(subject: Subject) -> frozenset[int]:
     index = primary(subject)
     if not index:
         return frozenset()
-    nodes = {own_list.domain(index) for own_list in (*memory_lists(subject), *cpu_lists(subject))}
+    nodes = {own_list.lists.domain(index) for own_list in (*memory_lists(subject), *cpu_lists(subject))}
     if subject.has_lmbs:
         associativity = subject.associativity
         n_arrays = associativity.lookup.n_arrays if associativity.lookup is not None else 0

@@ -99,8 +99,8 @@ def _ranges_of_blocks(blocks: Mapping[int, MemoryBlock]) -> Iterator[BlockRange]
         return number - place, blocks[number].node, blocks[number].online
 
     for (_, node, online), members in groupby(enumerate(sorted(blocks)), kind):
-        (_, first), *others = members
-        yield BlockRange(first, 1 + len(others), node, online)
+        (_, first), *following = members
+        yield BlockRange(first, 1 + len(following), node, online)
 
 
 def block_spans(subject: Subject) -> Intervals:

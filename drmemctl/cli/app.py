@@ -156,7 +156,11 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost seam: a user never meets a traceback
         raise_what_came()
         if os.environ.get("DRMEMCTL_DEBUG") == "1":
-            _show_traceback()
+            from traceback import format_exc
+
+            from drmemctl.output.text import safe
+
+            say_lines(safe(line, None) for line in format_exc().splitlines())
         if isinstance(error, OSError):
             close_output()
         say(_explained(error))
@@ -188,11 +192,3 @@ def _is_directory_gone() -> bool:
     except FileNotFoundError:
         return True
     return False
-
-
-def _show_traceback() -> None:
-    from traceback import format_exc
-
-    from drmemctl.output.text import safe
-
-    say_lines(safe(line, None) for line in format_exc().splitlines())

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 import click
@@ -36,20 +36,6 @@ def written(path: str, view: CheckView, target: Target) -> None:
     say_written(view.tally, path)
 
 
-def _asked(plan: Plan) -> Callable[[str], frozenset[str]]:
-    """Return what tells the rules that are asked about an input of some name."""
-    by_plan: dict[Plan, frozenset[str]] = {}
-
-    def asked(source: str) -> frozenset[str]:
-        # Of the names in a baseline, of which there may be many, most have the same plan.
-        here = plan.at(source)
-        if here not in by_plan:
-            by_plan[here] = frozenset(rule.id for rule in here.rules())
-        return by_plan[here]
-
-    return asked
-
-
 def tell_stale(baseline: Baseline, plan: Plan, files: tuple[str | None, str | None], *, prune: bool) -> None:
     """Say which entries are stale, or take them out; `files` are those of --before and of --array."""
     from drmemctl.check.engine import all_rules
@@ -58,7 +44,11 @@ def tell_stale(baseline: Baseline, plan: Plan, files: tuple[str | None, str | No
     # Rules that need these were not asked without them.
     missing = {need for need, path in zip(("before", "array"), files, strict=True) if path is None}
     rules = all_rules()
-    rules_at = _asked(plan)
+
+    @cache
+    def asked_by(part: Plan) -> frozenset[str]:
+        return frozenset(rule.id for rule in part.rules())
+
     not_asked = {
         rule.id
         for rule in rules.values()
@@ -66,7 +56,7 @@ def tell_stale(baseline: Baseline, plan: Plan, files: tuple[str | None, str | No
     }
     # An id that is no rule's any more is asked by nobody, and found by nobody.
     stale = baseline.stale(
-        lambda source, rule: rule not in rules or (rule in rules_at(source) and rule not in not_asked)
+        lambda source, rule: rule not in rules or (rule in asked_by(plan.at(source)) and rule not in not_asked)
     )
     if stale and prune:
         from drmemctl.output.files import write_atomically

@@ -14,8 +14,10 @@ from drmemctl.cli.common import (
     TREE,
     color_option,
     dump_options,
+    fail_on_option,
     format_option,
     named_file,
+    no_drmem_option,
     of_kcore,
     open_tree,
     quiet_option,
@@ -92,12 +94,8 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
 @click.option(
     "--array", metavar="FILE", type=FILE, help="The LMB array that the kernel of TREE has (simulate --save-array)."
 )
-@click.option(
-    "--fail-on",
-    type=click.Choice(["error", "warning", "info", "never"]),
-    help="The least severity for exit code 1.  [default: warning]",
-)
-@click.option("--allow-no-drmem", is_flag=True, help="Pass trees in which there is nothing to judge.")
+@fail_on_option("The least severity for exit code 1.  [default: warning]")
+@no_drmem_option()
 @click.option(
     "--baseline",
     metavar="FILE",
@@ -226,14 +224,14 @@ def _settings(options: dict[str, Any]) -> Settings:
 
     added = RuleSelection(options.pop("extend_select", None) or (), options.pop("extend_ignore", None) or ())
     own, lower = Settings(**options, extensions=None if added == RuleSelection() else (added,)), found_settings()
-    return own if lower is None else own.over(_at_most_a_process_a_cpu(lower))
+    if lower is None:
+        return own
+    if lower.jobs is not None:
+        from drmemctl.check.cpus import n_cpus
 
-
-def _at_most_a_process_a_cpu(settings: Settings) -> Settings:
-    """Bound what somebody else may have written: whoever wants more processes says so on the command line."""
-    from drmemctl.check.cpus import n_cpus
-
-    return settings if settings.jobs is None else settings._replace(jobs=min(settings.jobs, n_cpus()))
+        # Somebody else may have written it: whoever wants more processes says so on the command line.
+        lower = lower._replace(jobs=min(lower.jobs, n_cpus()))
+    return own.over(lower)
 
 
 def _array(path: str | None, n_inputs: int) -> LmbTable | None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -169,6 +169,17 @@ def quiet_option() -> Decorator:
     )
 
 
+def fail_on_option(about: str = "The least severity for exit code 1.", **kind: Any) -> Decorator:
+    """Return `--fail-on`."""
+    return click.option("--fail-on", type=click.Choice(["error", "warning", "info", "never"]), help=about, **kind)
+
+
+def no_drmem_option() -> Decorator:
+    """Return `--allow-no-drmem`."""
+    about = "Pass trees in which there is nothing to judge."
+    return click.option("--allow-no-drmem", is_flag=True, help=about)
+
+
 def limit_option(default: int, about: str) -> Decorator:
     """Return `--limit`: so much is made or listed, and more refused; `show_option` is how much is shown."""
     return click.option("--limit", metavar="N", type=Count(1), default=default, show_default=True, help=about)
@@ -232,3 +243,34 @@ def report_defects(defects: Sequence[Defect]) -> None:
         say(f"{defect.code}: {safe(str(defect))}")
     if len(defects) > _DEFECTS_SHOWN:
         say(f"{len(defects) - _DEFECTS_SHOWN:,} more defects; see drmemctl show")
+
+
+def write_output(output: str, pieces: Iterable[bytes], *, force: bool | None = None) -> None:
+    """Write bytes to a file, whole or not at all, or with `-` to standard output."""
+    if output == "-":
+        from drmemctl.output.screen import write_bytes
+
+        for piece in pieces:
+            write_bytes(piece)
+    else:
+        from drmemctl.output.files import write_atomically
+
+        write_atomically(output, pieces, force=force)
+
+
+def write_page(output: str, page: str) -> None:
+    """Write a page to a file, or with `-` to standard output."""
+    if output == "-":
+        Screen().write(page)
+    else:
+        from drmemctl.output.files import write_text
+
+        write_text(output, (page,))
+
+
+def write_tree(output: str, tree: Tree, *, force: bool | None = None) -> None:
+    """Write a tree to a file: source if its name ends in .dts, else a blob."""
+    from drmemctl.output.files import write_atomically
+    from drmemctl.output.tree_file import content, format_of
+
+    write_atomically(output, content(tree, format_of(output) or "dtb"), force=force)

@@ -124,24 +124,20 @@ def _tables(path: str, group: click.Group) -> dict[str, Mapping[str, Any]]:
     return tables
 
 
-def _check_groups(tables: Mapping[str, Any], group: click.Group, path: str) -> None:
-    """Refuse what stands in the table of a group and is no table of one of its commands, as the group does."""
-    for name, table in tables.items():
-        command = group.get_command(click.Context(group), name)
-        if isinstance(command, click.Group):
-            _inner(command, table, path, (name,))
-
-
 def settings_shown(group: click.Group, words: Sequence[str]) -> Iterator[Setting]:
     """Yield what is set, or of the commands that begin with `words` each option."""
     path = chosen_file()
     tables: Mapping[str, Mapping[str, Any]] = {}
     if path is not None:
         tables = _tables(path, group)
-        _check_groups(tables, group, path)
-    for name, command in commands_below(group).items():
-        if name[: len(words)] == tuple(words):
-            yield from _of_command(command, name, tables, path, everything=bool(words))
+        # What stands in the table of a group and is no table of one of its commands is refused, as the group does.
+        for name, table in tables.items():
+            inner_group = group.get_command(click.Context(group), name)
+            if isinstance(inner_group, click.Group):
+                _inner(inner_group, table, path, (name,))
+    for words_of, command in commands_below(group).items():
+        if words_of[: len(words)] == tuple(words):
+            yield from _of_command(command, words_of, tables, path, everything=bool(words))
     if not words:
         name_variables(group, ())
         general = _general(path)
@@ -180,7 +176,11 @@ def _of_command(
         elif key_of(option) in general and _takes_general(words, key_of(option), everything=everything):
             yield _general_setting(head, general, key_of(option), path)
         elif everything:
-            yield Setting(*head, _default(option), "default", "", option.help or "")
+            default = option.to_info_dict()["default"]
+            if callable(default) or default is None:
+                default = False if option.is_flag else None
+            value = list(default) if isinstance(default, tuple) else default
+            yield Setting(*head, value, "default", "", option.help or "")
 
 
 def _takes_general(words: tuple[str, ...], key: str, *, everything: bool) -> bool:
@@ -208,13 +208,6 @@ def _check_variable(command: click.Command, option: click.Option, variable: str)
         option.process_value(ctx, option.value_from_envvar(ctx))
     except click.UsageError as error:
         raise settings_error(f"{variable}: {error.message}") from error
-
-
-def _default(option: click.Option) -> Any:
-    default = option.to_info_dict()["default"]
-    if callable(default) or default is None:
-        return False if option.is_flag else None
-    return list(default) if isinstance(default, tuple) else default
 
 
 def unknown_variables(group: click.Group) -> list[str]:

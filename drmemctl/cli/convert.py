@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 
 import click
 
-from drmemctl.cli.common import limit_option, open_any_tree, report_defects, tree_argument
+from drmemctl.cli.common import limit_option, open_any_tree, report_defects, tree_argument, write_output
 from drmemctl.output.screen import say
-from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
 \b
@@ -51,13 +49,19 @@ def command(
     device_tree = open_any_tree(tree)
     report_defects(device_tree.defects)
     if to is not None:
-        device_tree = _converted(device_tree, to, limit)
+        from drmemctl.model.conversion import PROPERTY_OF, convert
+
+        conversion = convert(device_tree, to, limit)
+        report_defects(conversion.remarks)
+        if not conversion.changed:
+            say(f"the LMBs are {to} already: {PROPERTY_OF[to]} is unchanged")
+        device_tree = conversion.tree
     data = content(device_tree, kind, allow_cut=allow_cut)
     if allow_cut:
         from drmemctl.model.conversion import shortened
 
         report_defects(list(shortened(device_tree)))
-    _write(output, data, force)
+    write_output(output, data, force=force)
     for note in notes(device_tree, kind, data.size):
         say(note)
 
@@ -71,25 +75,3 @@ def _format(output: str, format: str | None) -> str:
     if kind == "dtb" and output == "-" and sys.stdout.isatty():
         raise click.UsageError("a blob is not text for a terminal; name a file, or add --format dts.")
     return kind
-
-
-def _converted(tree: Tree, to: str, limit: int) -> Tree:
-    from drmemctl.model.conversion import PROPERTY_OF, convert
-
-    conversion = convert(tree, to, limit)
-    report_defects(conversion.remarks)
-    if not conversion.changed:
-        say(f"the LMBs are {to} already: {PROPERTY_OF[to]} is unchanged")
-    return conversion.tree
-
-
-def _write(output: str, data: Iterable[bytes], force: bool) -> None:
-    if output == "-":
-        from drmemctl.output.screen import write_bytes
-
-        for piece in data:
-            write_bytes(piece)
-    else:
-        from drmemctl.output.files import write_atomically
-
-        write_atomically(output, data, force=force)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, TREE, color_option, format_option, open_tree
+from drmemctl.cli.common import FILE, TREE, color_option, fail_on_option, format_option, open_tree, write_output
 from drmemctl.cli.kernel_options import kernel_choice, kernel_option, setting
 from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen
@@ -45,13 +45,7 @@ a JSON list of {call, answer, status}, as a migration is recorded in; each 4096 
     help="Name the nodes and LMBs of this tree, and judge by it.",
 )
 @kernel_option("the one that --tree names, else any", "Only rules about this kernel. ")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["error", "warning", "info", "never"]),
-    default="warning",
-    show_default=True,
-    help="The least severity for exit code 1.",
-)
+@fail_on_option(default="warning", show_default=True)
 @click.option("--encode", is_flag=True, help="FILE is JSON as --format json prints it: make the bytes again.")
 @click.option(
     "-o",
@@ -83,7 +77,15 @@ def command(
     if tree == "-" and file == "-":
         raise click.UsageError("standard input cannot be both FILE and TREE.")
     if encode:
-        _encode(kind, file, output, screen)
+        from drmemctl.formats.rtas_document import encoded
+        from drmemctl.output.decode import hex_lines
+        from drmemctl.tree.plain_input import source_name
+
+        data = encoded(kind, _content(file), source_name(file))
+        if output is None:
+            screen.write_all(hex_lines(data))
+        else:
+            write_output(output, (data,))
         return 0
     from drmemctl.check.decoding import Decoding
     from drmemctl.check.stream.answers import RtasStream
@@ -109,19 +111,3 @@ def _content(file: str) -> bytes:
     return read_input(
         file, LIMITS.max_answers, f"decode a part of it, or set {RAISE_VARIABLE} to a multiple of 64"
     )
-
-
-def _encode(kind: str, file: str, output: str | None, screen: Screen) -> None:
-    from drmemctl.formats.rtas_document import encoded
-    from drmemctl.output.decode import hex_lines
-    from drmemctl.output.files import write_atomically
-    from drmemctl.output.screen import write_bytes
-    from drmemctl.tree.plain_input import source_name
-
-    data = encoded(kind, _content(file), source_name(file))
-    if output is None:
-        screen.write_all(hex_lines(data))
-    elif output == "-":
-        write_bytes(data)
-    else:
-        write_atomically(output, data)

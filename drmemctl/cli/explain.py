@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import click
 
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.rule_options import complete_selectors
 from drmemctl.output.screen import Screen, say
-
-if TYPE_CHECKING:
-    from drmemctl.check.rule import Rule
 
 _EXIT_UNREADABLE = 3
 
@@ -36,7 +32,10 @@ def command(subject: str, format: str, screen: Screen) -> int:
     A family stands for its rules, ALL for every rule, a TREE for those that it breaks, each with what was found. A
     file that is called as a family is ./NAME.
     """
-    rules = _rules_of(subject)
+    from drmemctl.check.engine import all_rules
+    from drmemctl.check.selection import ALL
+
+    rules = [rule for rule in all_rules().values() if subject.upper() in (rule.id, ALL) or subject == rule.family]
     if not rules:
         return _explain_tree(subject, format, screen)
     from drmemctl.check.pages import Page, pages
@@ -47,13 +46,6 @@ def command(subject: str, format: str, screen: Screen) -> int:
     else:
         show_pages(screen, pages(rules), format)
     return 0
-
-
-def _rules_of(subject: str) -> list[Rule]:
-    from drmemctl.check.engine import all_rules
-    from drmemctl.check.selection import ALL
-
-    return [rule for rule in all_rules().values() if subject.upper() in (rule.id, ALL) or subject == rule.family]
 
 
 def _explain_tree(source: str, format: str, screen: Screen) -> int:

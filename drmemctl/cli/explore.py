@@ -38,7 +38,6 @@ from drmemctl.wording import count_of
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
     from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
-    from drmemctl.simulate.interleave.exploration import Exploration
     from drmemctl.simulate.interleave.policy import Policy
     from drmemctl.tree.node import Tree
 
@@ -190,7 +189,8 @@ def command(
     """Report whether concurrent operations can leave TREE inconsistent, with the shortest schedule that does.
 
     Every order of the threads' atomic actions (RTAS call, array write, property update, notification) that the
-    locks of that release allow is explored. The rules of `drmemctl check` judge the states at the end.
+    locks of that release allow is explored. The rules of `drmemctl check` judge the states at the end; what is
+    wrong before any thread begins is not counted.
     """
     from time import monotonic
 
@@ -220,6 +220,7 @@ def command(
         say(_NOT_RELOADED)
     exploration = Exploration(question, tuple(_answers(question, policies_named(policies), jobs, began)))
     late = began + bounds.seconds + _TO_SHOW
+    _say_start(question, late)
     most = None if everything else shown
     traced = [
         traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in exploration.answers
@@ -232,7 +233,13 @@ def command(
     else:
         show_explored(screen, view, format)
     if save is not None:
-        _save(exploration, save)
+        from drmemctl.output.files import write_atomically
+
+        schedule = exploration.worst()
+        if schedule is None:
+            say(f"no schedule ends inconsistent, {save} is not written")
+        else:
+            write_atomically(save, schedule.text().encode())
     return 0 if exploration.consistent else _EXIT_INCONSISTENT
 
 
@@ -266,6 +273,22 @@ def check_threads(threads: Sequence[str]) -> None:
             raise PointedError("\n".join(error_lines(f"--thread {number}", error))) from error
 
 
+def _say_start(question: Question, deadline: float) -> None:
+    """Say what is not consistent already where no thread did anything, as `simulate` does without steps."""
+    from drmemctl.simulate.findings import PartitionJudge
+    from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
+
+    try:
+        with ended_at(deadline):
+            contradictions = PartitionJudge().judged(question.partition()).contradictions()
+    except TimeUpError:
+        return
+    for violation in contradictions[:1]:
+        more = f" (and {len(contradictions) - 1:,} more)" if contradictions[1:] else ""
+        head = "not consistent before any thread begins, which is not counted"
+        say(f"{head}: {violation.rule}: {violation.message}{more}")
+
+
 def _ends_to_show(answer: PolicyAnswer, format: str, most: int | None) -> Sequence[End]:
     """Return the ends that a format has: JSON all, text examples unless `most` is None, the others the worst."""
     if format in ("mermaid", "junit"):
@@ -291,13 +314,3 @@ def _answers(question: Question, policies: list[Policy], jobs: int, began: float
         yield from answers(question, policies, began=began, tell=tell)
     finally:
         counter.hide()
-
-
-def _save(exploration: Exploration, path: str) -> None:
-    from drmemctl.output.files import write_atomically
-
-    schedule = exploration.worst()
-    if schedule is None:
-        say(f"no schedule ends inconsistent, {path} is not written")
-    else:
-        write_atomically(path, schedule.text().encode())

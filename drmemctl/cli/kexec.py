@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.boot_options import cmdline_option, say_faults, say_not_shown, with_cmdline
-from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
+from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument, write_tree
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
 from drmemctl.cli.plugin_options import plugin_option
 from drmemctl.cli.steps import steps_argument
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from drmemctl.kernel.kdump import CrashMemory
     from drmemctl.kernel.profiles import Profile
     from drmemctl.simulate.kexec import CrashKernel, NextKernel
-    from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
 \b
@@ -167,37 +166,26 @@ def command(
     crash_load = CrashLoad(crashkernel, maker, int(page), hotplug)
     say_not_shown(before)
     if purpose == "kdump" and not parsed:
-        return _show_crash(screen, CrashKernel.of(before, before, crash_load, profile), output, format)
+        return _show(screen, CrashKernel.of(before, before, crash_load, profile), output, format)
     if before.beside is not None and before.beside.files():
         say("the tree of a running kernel is taken for the one that it was booted with")
     session = session_after(before, parsed, profile, named_hypervisor(hypervisor), traced=purpose != "plain")
     if purpose == "kdump":
-        code = _show_crash(screen, CrashKernel.after(session, crash_load), output, format)
+        code = _show(screen, CrashKernel.after(session, crash_load), output, format)
     else:
-        code = _show_next(screen, NextKernel.of(session, purpose, load), output, format)
+        code = _show(screen, NextKernel.of(session, purpose, load), output, format)
     return code or (1 if session.failed else 0)
 
 
-def _show_next(screen: Screen, following: NextKernel, output: str | None, format: str) -> int:
-    from drmemctl.output.kexec_next import show_next
-
-    if output is not None:
-        _write(following.tree, output)
-    show_next(screen, following, format)
-    return say_faults(following.faults, following.kernel) or (1 if following.findings else 0)
-
-
-def _show_crash(screen: Screen, crash: CrashKernel, output: str | None, format: str) -> int:
+def _show(screen: Screen, view: CrashKernel | NextKernel, output: str | None, format: str) -> int:
     from drmemctl.output.kexec import show_kexec
+    from drmemctl.output.kexec_next import show_next
+    from drmemctl.simulate.kexec import CrashKernel
 
     if output is not None:
-        _write(crash.tree, output)
-    show_kexec(screen, crash, format)
-    return say_faults(crash.faults, crash.kernel) or (1 if crash.findings else 0)
-
-
-def _write(tree: Tree, output: str) -> None:
-    from drmemctl.output.files import write_atomically
-    from drmemctl.output.tree_file import content, format_of
-
-    write_atomically(output, content(tree, format_of(output) or "dtb"))
+        write_tree(output, view.tree)
+    if isinstance(view, CrashKernel):
+        show_kexec(screen, view, format)
+    else:
+        show_next(screen, view, format)
+    return say_faults(view.faults, view.kernel) or (1 if view.findings else 0)

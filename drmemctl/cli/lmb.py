@@ -25,7 +25,7 @@ from drmemctl.wording import count_of
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
     from drmemctl.model.drmem import Drmem, LmbTable
-    from drmemctl.model.selection import AddressRange, Selection
+    from drmemctl.model.selection import AddressRange
     from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -112,7 +112,17 @@ def command(
     view = LmbView(table, associativity, limit if expand else None, reading.kernel, digits)
     show_lmbs(screen, view, format, choice)
     if selection != Selection() and not table.n_lmbs:
-        say(f"none of the {count_of(n_lmbs, 'LMB')} is selected by {_conditions(selection)}")
+        ranges = (
+            f"{first:#x}" if end == first + 1 else f"{first:#x}-{end:#x}" for first, end in selection.addresses
+        )
+        options = (
+            ("--node", map(str, selection.nodes)),
+            ("--drc", map(hex, selection.drc_indexes)),
+            ("--address", ranges),
+            ("--state", selection.states),
+        )
+        conditions = " ".join(f"{name} {text}" for name, values in options if (text := ",".join(values)))
+        say(f"none of the {count_of(n_lmbs, 'LMB')} is selected by {conditions}")
     report_defects(drmem.defects)
     if associativity.unknown:
         say(f"{associativity.unknown}: nodes are unknown")
@@ -148,15 +158,3 @@ def _table_of(origin: str, tree: Tree, drmem: Drmem) -> LmbTable:
     if array != drmem.table:
         say("the kernel's LMB array and its tree differ: see --from array, and drmemctl check")
     return array if origin == "array" else drmem.table
-
-
-def _conditions(selection: Selection) -> str:
-    """Return the conditions as they can be written on the command line."""
-    ranges = (f"{first:#x}" if end == first + 1 else f"{first:#x}-{end:#x}" for first, end in selection.addresses)
-    options = (
-        ("--node", map(str, selection.nodes)),
-        ("--drc", map(hex, selection.drc_indexes)),
-        ("--address", ranges),
-        ("--state", selection.states),
-    )
-    return " ".join(f"{name} {text}" for name, values in options if (text := ",".join(values)))

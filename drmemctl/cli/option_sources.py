@@ -113,20 +113,21 @@ def why_not(option: click.Option) -> str:
 
 def _checked(command: click.Command, option: click.Option, key: str, written: Any) -> Any:
     """Return a value as Click takes it, once it was converted for a try."""
-    wanted = _wanted(option)
-    items = written if isinstance(written, list) and wanted == "text" else [written]
-    if not items or not all(_is(item, wanted) for item in items):
-        raise SourceError(f"{key}: {_EXPECTED[wanted]} is expected here")
-    value: Any = list(items) if option.multiple else ",".join(items) if wanted == "text" else items[0]
+    kind: tuple[type, ...] = (str,)
+    expected = "a text, or a list of texts,"
+    if option.is_flag:
+        kind, expected = (bool,), "true or false"
+    elif isinstance(option.type, click.IntRange | click.FloatRange):
+        kind, expected = (int, float), "a number"
+    items = written if isinstance(written, list) and kind == (str,) else [written]
+    if not items or not all(isinstance(item, kind) and isinstance(item, bool) == option.is_flag for item in items):
+        raise SourceError(f"{key}: {expected} is expected here")
+    value: Any = list(items) if option.multiple else ",".join(items) if kind == (str,) else items[0]
     try:
         typed = option.process_value(click.Context(command, resilient_parsing=True), value)
     except click.UsageError as error:
         raise SourceError(f"{key}: {error.message.rstrip('.')}") from error
-    return _bounded(option, value, typed)
-
-
-def _bounded(option: click.Option, value: Any, typed: Any) -> Any:
-    """Return a value that lets a file ask for no more work than there is without it."""
+    # A file may ask for no more work than there is without it.
     name = long_name(option)
     if name in _LOWER_ONLY and isinstance(option.default, int | float):
         return min(typed, option.default)
@@ -135,18 +136,3 @@ def _bounded(option: click.Option, value: Any, typed: Any) -> Any:
 
         return min(typed, n_cpus())
     return value
-
-
-_EXPECTED = {"flag": "true or false", "number": "a number", "text": "a text, or a list of texts,"}
-
-
-def _wanted(option: click.Option) -> str:
-    if option.is_flag:
-        return "flag"
-    return "number" if isinstance(option.type, click.IntRange | click.FloatRange) else "text"
-
-
-def _is(item: object, wanted: str) -> bool:
-    if wanted == "flag" or isinstance(item, bool):
-        return wanted == "flag" and isinstance(item, bool)
-    return isinstance(item, int | float if wanted == "number" else str)

@@ -63,10 +63,19 @@ class Prompt(cmd.Cmd):
         """Do a line; return whether it was the last."""
         word, _, argument = line.strip().partition(" ")
         act = self._commands.get(word)
-        if act is None:
-            self._step(line)
+        if act is not None:
+            return act(self, argument.strip())
+        try:
+            step = parse_step(line, in_file=True)
+        except StepError as error:
+            lines = [*pointed(error), f"expected {worded(error.expected)}"]
+            lines += [error.suggestion] if error.suggestion else []
+            lines += ["or show, steps, undo or quit; `help` tells more"] if error.column == 1 else []
+            self._say("\n".join(lines))
             return False
-        return act(self, argument.strip())
+        if step is not None:
+            self.step(step)
+        return False
 
     def emptyline(self) -> bool:
         """Do nothing: cmd would repeat the last line."""
@@ -80,18 +89,6 @@ class Prompt(cmd.Cmd):
             self._say(f"drmemctl: {worded(str(error))}")
             return
         show_lines(self._screen, step_lines(self._screen, len(self._session.done), result, self._detail))
-
-    def _step(self, line: str) -> None:
-        try:
-            step = parse_step(line, in_file=True)
-        except StepError as error:
-            lines = [*pointed(error), f"expected {worded(error.expected)}"]
-            lines += [error.suggestion] if error.suggestion else []
-            lines += ["or show, steps, undo or quit; `help` tells more"] if error.column == 1 else []
-            self._say("\n".join(lines))
-            return
-        if step is not None:
-            self.step(step)
 
     def _say(self, text: str) -> None:
         self._screen.write(text + "\n")

@@ -11,8 +11,6 @@ from drmemctl.cli.common import color_option, format_option, open_any_tree, show
 from drmemctl.cli.node_completion import complete_nodes, complete_properties
 from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen, say
-from drmemctl.tree.lookup import Place
-from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
 \b
@@ -54,22 +52,18 @@ def command(
     device_tree = open_any_tree(tree)
     place = find_property(device_tree, path, name)
     if raw:
-        _write_raw(device_tree, place)
+        from drmemctl.output.screen import write_bytes
+        from drmemctl.tree.lookup import whole_value
+        from drmemctl.wording import count_of
+
+        if place.property is None:
+            raise click.UsageError("--raw needs the NAME of a property.")
+        if sys.stdout.isatty():
+            raise click.UsageError("--raw would put binary data on the terminal; send it to a file or | xxd.")
+        value, n_further = whole_value(device_tree, place)
+        write_bytes(value)
+        if n_further:
+            further = count_of(n_further, "further property", "further properties")
+            say(f"{further} of this name; this is the first, which Linux uses")
         return
     show_properties(screen, device_tree, place, format, shown)
-
-
-def _write_raw(tree: Tree, place: Place) -> None:
-    from drmemctl.output.screen import write_bytes
-    from drmemctl.tree.lookup import whole_value
-    from drmemctl.wording import count_of
-
-    if place.property is None:
-        raise click.UsageError("--raw needs the NAME of a property.")
-    if sys.stdout.isatty():
-        raise click.UsageError("--raw would put binary data on the terminal; send it to a file or | xxd.")
-    value, n_further = whole_value(tree, place)
-    write_bytes(value)
-    if n_further:
-        further = count_of(n_further, "further property", "further properties")
-        say(f"{further} of this name; this is the first, which Linux uses")

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from drmemctl.cli.common import FILE, color_option, format_option
 from drmemctl.cli.kernel_options import complete_kernels, named_kernel
 from drmemctl.cli.option import Count, RenamedOption
-from drmemctl.cli.steps import random_option, seed_option, steps_file_option
+from drmemctl.cli.steps import parse_steps, random_option, seed_option, steps_file_option
 from drmemctl.errors import WriteError
 from drmemctl.output.screen import Screen, say
 
@@ -122,7 +122,7 @@ def command(
     from drmemctl.qualify.qemu_trial import qemu_trials
     from drmemctl.qualify.qtest import version_of
     from drmemctl.qualify.scripted_rtas import can_migrate
-    from drmemctl.qualify.trial import tried
+    from drmemctl.qualify.trial import Trial, tried
 
     for option, value in (("--kernel", like), ("--busybox", busybox)):
         if value is not None and vmlinux is None:
@@ -130,7 +130,9 @@ def command(
     source = click.get_current_context().get_parameter_source("qemu")
     if vmlinux is None and source is ParameterSource.DEFAULT:
         raise click.UsageError("name what is put to the test: --vmlinux FILE, --qemu BIN, or both.")
-    script_trials = None if script is None else [_trial_of(script)]
+    script_trials = None
+    if script is not None:
+        script_trials = [Trial(Path(script).stem, tuple(step.text for step in parse_steps(script, ())))]
     version_of(qemu)
     if vmlinux is not None:
         checked_elf(Path(vmlinux))
@@ -194,16 +196,6 @@ def _kernel(vmlinux: str, busybox: str | None, qemu: str, like: Profile | None, 
 
     programs = Packages(CACHE).busybox() if busybox is None else Path(busybox)
     return KernelSubject(Path(vmlinux), checked_elf(programs), place, like, qemu)
-
-
-def _trial_of(script: str) -> Trial:
-    """Return the steps of a file as a trial."""
-    from pathlib import Path
-
-    from drmemctl.cli.steps import parse_steps
-    from drmemctl.qualify.trial import Trial
-
-    return Trial(Path(script).stem, tuple(step.text for step in parse_steps(script, ())))
 
 
 def _followed(results: Iterator[TrialResult], place: Path) -> Iterator[TrialResult]:

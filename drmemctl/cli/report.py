@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, TREE, open_tree, tree_argument
+from drmemctl.cli.common import FILE, TREE, open_tree, tree_argument, write_page
 from drmemctl.cli.kernel_options import (
     capability_options,
     check_capabilities,
@@ -83,15 +83,4 @@ def command(
     plan = found_plan(kernel).at(tree if new is None else new)
     with working("making the report"):
         text = page(report_content(sources, title, device_tree, second, plan, profile, parsed, machine))
-    _write(output, text)
-
-
-def _write(output: str, text: str) -> None:
-    if output == "-":
-        from drmemctl.output.screen import Screen
-
-        Screen().write(text)
-        return
-    from drmemctl.output.files import write_text
-
-    write_text(output, (text,))
+    write_page(output, text)

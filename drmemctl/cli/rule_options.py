@@ -4,45 +4,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from drmemctl.cli.common import Decorator
-
-if TYPE_CHECKING:
-    from drmemctl.check.selection import PathIgnore, SeverityOverride
-
 
 SELECT = "Only these rules: ids, beginnings of ids, families, ALL; comma-separated or repeated."
 IGNORE = "Not these rules; where --select and --ignore contradict, the more specific one wins."
 """What `--select` and `--ignore` do on every command."""
 
 
-def _parsed(parse: Callable[[Any], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """Return a callback that parses an option's text, or its texts; None where it is not given."""
+def _parsed(parse: Callable[[Any, Any], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Return a callback that parses an option's text, or its texts; None where it is not given.
+
+    `parse` gets the module `rule_words`, which is loaded only then, and the value.
+    """
 
     def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
         if value is None or value == ():
             return None
+        from drmemctl.check import rule_words
+
         try:
-            return parse(value)
+            return parse(rule_words, value)
         except ValueError as error:
             raise click.BadParameter(str(error), ctx, param) from error
 
     return callback
 
 
-def _rules(texts: tuple[str, ...]) -> tuple[str, ...]:
-    from drmemctl.check.rule_words import words
-
-    return words(",".join(texts))
-
-
 def rules_option(name: str, about: str) -> Decorator:
     """Return an option that takes rules and families, comma-separated or repeated."""
     return click.option(
-        name, metavar="RULES", multiple=True, callback=_parsed(_rules), shell_complete=_complete, help=about
+        name,
+        metavar="RULES",
+        multiple=True,
+        callback=_parsed(lambda rule_words, texts: rule_words.words(",".join(texts))),
+        shell_complete=_complete,
+        help=about,
     )
 
 
@@ -52,7 +52,7 @@ def severity_option() -> Decorator:
         "--severity",
         metavar="RULES=SEVERITY",
         multiple=True,
-        callback=_parsed(_severities),
+        callback=_parsed(lambda rule_words, texts: rule_words.severity_overrides(texts)),
         shell_complete=_complete_severity,
         help="Give their findings this severity; repeated.",
     )
@@ -64,7 +64,7 @@ def per_path_ignores_option() -> Decorator:
         "--per-path-ignores",
         metavar="PATTERN:RULES",
         multiple=True,
-        callback=_parsed(_path_ignores),
+        callback=_parsed(lambda rule_words, texts: rule_words.path_ignores(texts)),
         shell_complete=_complete_path_ignores,
         help="Not these rules for inputs of such names; repeated.",
     )
@@ -75,27 +75,9 @@ def docs_url_option() -> Decorator:
     return click.option(
         "--docs-url",
         metavar="URL",
-        callback=_parsed(_address),
+        callback=_parsed(lambda rule_words, text: rule_words.web_address(text)),
         help="Link to the rules' pages there: a site that `make docs` built.",
     )
-
-
-def _address(text: str) -> str:
-    from drmemctl.check.rule_words import web_address
-
-    return web_address(text)
-
-
-def _severities(texts: tuple[str, ...]) -> tuple[SeverityOverride, ...]:
-    from drmemctl.check.rule_words import severity_overrides
-
-    return severity_overrides(texts)
-
-
-def _path_ignores(texts: tuple[str, ...]) -> tuple[PathIgnore, ...]:
-    from drmemctl.check.rule_words import path_ignores
-
-    return path_ignores(texts)
 
 
 def _complete_path_ignores(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

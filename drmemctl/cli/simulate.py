@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.boot_options import say_not_shown
-from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
+from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument, write_tree
 from drmemctl.cli.kernel_options import (
     capability_options,
     check_capabilities,
@@ -122,8 +122,12 @@ def command(
         if steps or script or interactive or format == "junit":
             raise click.UsageError("--replay goes with no steps, and with --format text or json.")
         return replay_schedule(tree, replay, screen, format)
-    _check_options(tree, script, interactive, format)
-    _check_outputs(output, save_array)
+    if interactive and "-" in (tree, script):
+        raise click.UsageError("--interactive reads steps from standard input: name a file.")
+    if interactive and format != "text":
+        raise click.UsageError(f"--interactive and --format {format} exclude each other.")
+    if output is not None and output == save_array:
+        raise click.UsageError("-o and --save-array cannot be the same file.")
     check_capabilities(added, removed)
     parsed = parse_steps(script, steps)
     device_tree = open_tree(tree)
@@ -139,18 +143,6 @@ def command(
         run_steps(screen, session, parsed, format, tree, detail)
     _save(session, output, save_array, force=force)
     return 0 if session.succeeded else _EXIT_FAILED
-
-
-def _check_options(tree: str, script: str | None, interactive: bool, format: str) -> None:
-    if interactive and "-" in (tree, script):
-        raise click.UsageError("--interactive reads steps from standard input: name a file.")
-    if interactive and format != "text":
-        raise click.UsageError(f"--interactive and --format {format} exclude each other.")
-
-
-def _check_outputs(output: str | None, save_array: str | None) -> None:
-    if output is not None and output == save_array:
-        raise click.UsageError("-o and --save-array cannot be the same file.")
 
 
 def run_steps(
@@ -179,11 +171,7 @@ def run_steps(
 def _save(session: Session, output: str | None, save_array: str | None, *, force: bool) -> None:
     """Write the tree and the array as they are after the last step; nothing over what was read."""
     if output is not None:
-        from drmemctl.output.files import write_atomically
-        from drmemctl.output.tree_file import content, format_of
-
-        data = content(session.simulation.tree, format_of(output) or "dtb")
-        write_atomically(output, data, force=force)
+        write_tree(output, session.simulation.tree, force=force)
     if save_array is not None:
         from drmemctl.kernel.lmb_node import current_associativity
         from drmemctl.output.array import array_document

@@ -40,7 +40,10 @@ def completions(simulation: Simulation, before: str, text: str, commands: Iterab
 
 def _of_kind(simulation: Simulation, kind: str, words: list[str], text: str) -> Iterable[str]:
     if kind in (DRC, BLOCK):
-        return _drc_indexes(simulation, text) if kind == DRC else _blocks(simulation, text)
+        blocks = (str(block) for block, _ in islice(simulation.state.blocks, 1 << 16))
+        return (
+            _drc_indexes(simulation, text) if kind == DRC else (name for name in blocks if name.startswith(text))
+        )
     if kind == PATH:
         return (path for path, _ in simulation.tree.walk() if _fits(path, text))
     if kind == PROPERTY:
@@ -64,10 +67,6 @@ def _drc_indexes(simulation: Simulation, text: str) -> Iterable[str]:
         # Only where runs can begin so: not every LMB of a large machine.
         candidates = (f"{run.drc_index + position:#x}" for position in range(min(run.lmbs, 1 << 16)))
         yield from (name for name in candidates if name.startswith(wanted))
-
-
-def _blocks(simulation: Simulation, text: str) -> Iterable[str]:
-    return (str(block) for block, _ in islice(simulation.state.blocks, 1 << 16) if str(block).startswith(text))
 
 
 def _files(text: str) -> list[str]:

@@ -19,25 +19,19 @@ class PointedError(click.UsageError):
 
 def usage_text(error: click.ClickException) -> str:
     """Return what is wrong with a command line, and how it is written, as Click says it."""
-    text = io.StringIO()
-    _safe_error(error).show(text)
-    return text.getvalue().rstrip("\n")
-
-
-def _whence(error: click.ClickException) -> str:
-    """Return which variable a wrong value is from; the command line is before the user's eyes."""
-    option, ctx = getattr(error, "param", None), getattr(error, "ctx", None)
-    if not isinstance(option, click.Option) or ctx is None or option.name is None:
-        return ""
-    is_variable = ctx.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT
-    return f" (from {option.envvar})" if is_variable else ""
-
-
-def _safe_error(error: click.ClickException) -> click.ClickException:
     # What is missing is named by the program alone, and its choices are lines of their own; so is a help text.
-    if isinstance(error, PointedError | click.MissingParameter | click.exceptions.NoArgsIsHelpError):
-        return error
-    message = safe(error.format_message() + _whence(error), _LONGEST)
-    if isinstance(error, click.UsageError):
-        return click.UsageError(message, error.ctx)
-    return click.ClickException(message)
+    if not isinstance(error, PointedError | click.MissingParameter | click.exceptions.NoArgsIsHelpError):
+        whence = ""
+        option, ctx = getattr(error, "param", None), getattr(error, "ctx", None)
+        if isinstance(option, click.Option) and ctx is not None and option.name is not None:
+            # The command line is before the user's eyes, a variable is not.
+            is_variable = ctx.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT
+            whence = f" (from {option.envvar})" if is_variable else ""
+        message = safe(error.format_message() + whence, _LONGEST)
+        if isinstance(error, click.UsageError):
+            error = click.UsageError(message, error.ctx)
+        else:
+            error = click.ClickException(message)
+    text = io.StringIO()
+    error.show(text)
+    return text.getvalue().rstrip("\n")

@@ -121,8 +121,8 @@ def _block_changes(old: LiveSystem, new: LiveSystem) -> Iterator[BlockChange]:
     changed = [number for number in numbers if ne(*states(number))]
     # Numbers that follow one another are all the same less their places in the list.
     for _, members in groupby(enumerate(changed), lambda item: (item[1] - item[0], states(item[1]))):
-        (_, first), *others = members
-        yield BlockChange(first, 1 + len(others), old.blocks.get(first), new.blocks.get(first))
+        (_, first), *following = members
+        yield BlockChange(first, 1 + len(following), old.blocks.get(first), new.blocks.get(first))
 
 
 def _state(block: BlockLine | None) -> tuple[str, tuple[int, ...]] | None:

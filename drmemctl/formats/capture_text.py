@@ -52,10 +52,10 @@ def decode_capture_text(data: bytes) -> Provenance:
     """Return what the text says; lines that are no fact or no time say nothing."""
     lines = data[:_LARGEST].decode("utf-8", "replace").splitlines()
     facts = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    taken, seconds = facts.get("taken", ""), None
-    if _TIME.match(taken):
+    stamp, seconds = facts.get("taken", ""), None
+    if _TIME.match(stamp):
         from datetime import datetime
 
         with suppress(ValueError):
-            seconds = int(datetime.fromisoformat(taken).timestamp())
+            seconds = int(datetime.fromisoformat(stamp).timestamp())
     return Provenance(seconds, facts.get("host", ""))

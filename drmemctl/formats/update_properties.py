@@ -249,52 +249,27 @@ def encode_update_properties(phandle: int, path: bytes, changes: Iterable[Change
 
     A value that does not fit goes on in the next work area, as LoPAR wants it: the part is the last descriptor.
     """
-    areas = [_Area()]
-    areas[0].add(b"", path + b"\0")
+    areas = [[b"\0" + pack_words([len(path) + 1]) + path + b"\0"]]
+
+    def room() -> int:
+        return WORK_AREA - HEADER_SIZE - sum(map(len, areas[-1]))
+
     for change in changes:
-        if change.value is None:
-            _with_room(areas, len(change.name) + 5).add_word(change.name, DELETED)
-        else:
-            _put_value(areas, change.name, change.value)
-    return [area.bytes(phandle, number) for number, area in enumerate(areas)]
-
-
-def _put_value(areas: list[_Area], name: bytes, value: bytes) -> None:
-    while True:
-        area = _with_room(areas, len(name) + 5 + min(4, len(value)))
-        room = area.room - len(name) - 5
-        if len(value) <= room:
-            area.add(name, value)
-            return
-        area.add_word(name, (1 << 32) - room, value[:room])
-        areas.append(_Area())
-        value = value[room:]
-
-
-def _with_room(areas: list[_Area], size: int) -> _Area:
-    if areas[-1].room < size:
-        areas.append(_Area())
-    return areas[-1]
-
-
-class _Area:
-    def __init__(self) -> None:
-        self._data = b""
-        self._count = 0
-
-    @property
-    def room(self) -> int:
-        return WORK_AREA - HEADER_SIZE - len(self._data)
-
-    def add(self, name: bytes, value: bytes) -> None:
-        self.add_word(name, len(value), value)
-
-    def add_word(self, name: bytes, word: int, value: bytes = b"") -> None:
-        self._data += name + b"\0" + pack_words([word]) + value
-        self._count += 1
-
-    def bytes(self, phandle: int, number: int) -> bytes:
-        return (HEADER.pack_one(phandle, number, 0, self._count) + self._data).ljust(WORK_AREA, b"\0")
+        head, value = len(change.name) + 5, change.value or b""
+        while True:
+            if room() < head + min(4, len(value)):
+                areas.append([])
+            size = room() - head
+            word = DELETED if change.value is None else len(value) if len(value) <= size else (1 << 32) - size
+            areas[-1].append(change.name + b"\0" + pack_words([word]) + value[:size])
+            value = value[size:]
+            if not value:
+                break
+            areas.append([])
+    return [
+        (HEADER.pack_one(phandle, number, 0, len(descriptors)) + b"".join(descriptors)).ljust(WORK_AREA, b"\0")
+        for number, descriptors in enumerate(areas)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,12 @@ class UsableMemory:
     def __iter__(self) -> Iterator[UsableRecord]:
         head, stride = 4 * self.size_cells, 4 * (self.address_cells + self.size_cells)
         for start, counter, end in _spans(self.data, self.address_cells, self.size_cells):
-            offsets = range(start + head, min(end, len(self.data)), stride)
-            ranges = [read_range(self.data, at, self.address_cells, self.size_cells) for at in offsets]
-            yield UsableRecord(start, counter, tuple(filter(None, ranges)))
+            ranges = []
+            for offset in range(start + head, min(end, len(self.data)), stride):
+                part = read_range(self.data, offset, self.address_cells, self.size_cells)
+                if part is not None:
+                    ranges.append(part)
+            yield UsableRecord(start, counter, tuple(ranges))
 
 
 def _spans(data: bytes, address_cells: int, size_cells: int) -> Iterator[tuple[int, int, int]]:

@@ -19,6 +19,7 @@ from drmemctl.kernel.firmware import (
     SENSE_UNUSABLE,
     SUCCESS,
 )
+from drmemctl.model.joined_runs import joined, with_run
 
 
 class ConnectorState(IntEnum):
@@ -260,7 +261,7 @@ class ConnectorTable:
     @classmethod
     def of(cls, runs: Iterable[ConnectorRun]) -> ConnectorTable:
         """Return the connectors of runs in any order that do not overlap."""
-        return cls(tuple(_merged(sorted(runs, key=lambda run: run.first))))
+        return cls(tuple(joined(sorted(runs, key=lambda run: run.first))))
 
     def find(self, drc_index: int) -> ConnectorRun | None:
         """Return the run that holds a connector, None if there is no such connector."""
@@ -280,31 +281,7 @@ class ConnectorTable:
 
     def with_run(self, changed: ConnectorRun) -> ConnectorTable:
         """Return the table with existing connectors, of one or several runs, in the state of `changed`."""
-        low = max(0, bisect_right(self.runs, changed.first, key=lambda run: run.first) - 1)
-        high = bisect_right(self.runs, changed.end - 1, key=lambda run: run.first)
-        first, last = self.runs[low], self.runs[high - 1]
-        middle = [changed]
-        if first.first < changed.first:
-            middle.insert(0, first.part(first.first, min(first.end, changed.first)))
-        if changed.end < last.end:
-            middle.append(last.part(changed.end, last.end))
-        before, after = self.runs[max(0, low - 1) : low], self.runs[high : high + 1]
-        return ConnectorTable(
-            (*self.runs[: max(0, low - 1)], *_merged((*before, *middle, *after)), *self.runs[high + 1 :])
-        )
-
-
-def _merged(runs: Iterable[ConnectorRun]) -> Iterator[ConnectorRun]:
-    pending: ConnectorRun | None = None
-    for run in runs:
-        if pending is not None and pending.goes_on(run):
-            pending = replace(pending, count=pending.count + run.count)
-            continue
-        if pending is not None:
-            yield pending
-        pending = run
-    if pending is not None:
-        yield pending
+        return ConnectorTable(with_run(self.runs, changed))
 
 
 def sense_of(run: ConnectorRun) -> int:

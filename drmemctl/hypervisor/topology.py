@@ -7,7 +7,6 @@ to the lookup arrays, and firmware numbers them anew when a partition migrates.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
@@ -15,6 +14,7 @@ from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS,
 from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, LmbTable, RootCells
+from drmemctl.model.joined_runs import joined, with_run
 from drmemctl.tree.node import Tree
 
 NO_LMBS = LmbTable.of((), None)
@@ -46,6 +46,11 @@ class ConnectorPlace:
     def end(self) -> int:
         """The DRC index after the last one's."""
         return self.first + self.count
+
+    def goes_on(self, following: ConnectorPlace) -> bool:
+        """Whether `following` follows, and is at the same place."""
+        mine = (self.end, self.index, self.domains)
+        return mine == (following.first, following.index, following.domains)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,9 +117,9 @@ class DeliveredTopology:
             for run in self.lmbs.runs
             if run.assigned
         )
-        places_now = _merged((), listed, ())
+        places_now = tuple(joined(listed))
         for part in self.places:
-            places_now = _with_part(places_now, part)
+            places_now = with_run(places_now, part)
         places = tuple(part for part in places_now if part.index is not None or part.domains)
         return places, cells, self.lmbs.property_name
 
@@ -132,11 +137,11 @@ class DeliveredTopology:
             # Linux compares as many domains as firmware's lists have.
             rows, compared_domains = self.lookup.rows(), domains[: self.lookup.array_sz]
             index = rows.index(compared_domains) if compared_domains in rows else None
-        return replace(self, places=_with_part(self.places, ConnectorPlace(first, count, index, domains)))
+        return replace(self, places=with_run(self.places, ConnectorPlace(first, count, index, domains)))
 
     def released(self, first: int, count: int) -> DeliveredTopology:
         """Return what holds once the partition has given LMBs back: the hypervisor has them nowhere."""
-        return replace(self, places=_with_part(self.places, ConnectorPlace(first, count, None, ())))
+        return replace(self, places=with_run(self.places, ConnectorPlace(first, count, None, ())))
 
 
 NOTHING_DELIVERED = DeliveredTopology()
@@ -145,31 +150,3 @@ NOTHING_DELIVERED = DeliveredTopology()
 def _row(lookup: LookupArrays | None, index: int) -> tuple[int, ...] | None:
     """Return a list that Linux finds in lookup arrays, None where it finds none."""
     return None if lookup is None or not lookup.usable else lookup.row(index)
-
-
-def _with_part(places: tuple[ConnectorPlace, ...], new: ConnectorPlace) -> tuple[ConnectorPlace, ...]:
-    """Return ascending places with a new one, which replaces what they have of the same LMBs."""
-    low = bisect_right(places, new.first, key=lambda part: part.end)
-    high = bisect_left(places, new.end, key=lambda part: part.first)
-    before, after = places[:low], places[high:]
-    middle = [new]
-    for part in places[low:high]:
-        if part.first < new.first:
-            middle.insert(0, replace(part, count=new.first - part.first))
-        if part.end > new.end:
-            middle.append(replace(part, first=new.end, count=part.end - new.end))
-    return _merged(before[:-1], [*before[-1:], *middle, *after[:1]], after[1:])
-
-
-def _merged(
-    before: tuple[ConnectorPlace, ...], middle: list[ConnectorPlace], after: tuple[ConnectorPlace, ...]
-) -> tuple[ConnectorPlace, ...]:
-    """Return all places in order, neighbours of the middle ones merged where they are alike."""
-    merged = middle[:1]
-    for part in middle[1:]:
-        last = merged[-1]
-        if (last.end, last.index, last.domains) == (part.first, part.index, part.domains):
-            merged[-1] = replace(last, count=last.count + part.count)
-        else:
-            merged.append(part)
-    return (*before, *merged, *after)

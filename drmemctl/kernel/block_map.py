@@ -8,12 +8,13 @@ Source: Linux drivers/base/memory.c `memory_dev_init`, `memory_subsys_offline`; 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice, pairwise
 
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.model.boot_memory import BootMemory
 from drmemctl.model.drmem import LmbTable
+from drmemctl.model.joined_runs import joined
 from drmemctl.model.run import Run, state_of
 
 _OWNERS_SHOWN = 8
@@ -74,11 +75,16 @@ class BlockSpan:
     def goes_on(self, following: BlockSpan) -> bool:
         """Whether `following` begins where this ends and is like it."""
         return (
-            following.first == self.first + self.count
+            following.first == self.end
             and (following.n_owners, following.node, following.aligned, following.online)
             == (self.n_owners, self.node, self.aligned, self.online)
             and following.owners == self.owners
         )
+
+    @property
+    def end(self) -> int:
+        """The number after the last one's."""
+        return self.first + self.count
 
     @property
     def shared(self) -> bool:
@@ -132,17 +138,8 @@ class BlockMap:
         return len(self._bounds(_edges(self.owners, self.block_size)))
 
     def spans(self) -> Iterator[BlockSpan]:
-        """Yield the blocks in which there is anything, ascending."""
-        last: BlockSpan | None = None
-        for span in self._spans_between_bounds():
-            if last is not None and last.goes_on(span):
-                last = replace(last, count=last.count + span.count)
-                continue
-            if last is not None:
-                yield last
-            last = span
-        if last is not None:
-            yield last
+        """Return the blocks in which there is anything, ascending."""
+        return joined(self._spans_between_bounds())
 
     def _bounds(self, edges: Sequence[tuple[int, bool, int]]) -> list[int]:
         """Return the blocks at which owners or existing blocks begin or end, ascending."""

@@ -68,7 +68,7 @@ def boot(tree: Tree, profile: Profile) -> BootResult:
     table = LmbTable.of((), None) if drmem is None else _array(drmem, profile)
     topology = _topology(tree, profile, associativity, blocks)
     cpus = cpus_of(tree, associativity, min(topology.at_boot, default=0))
-    kept = kept_memory(tree, profile, list(regions), size)
+    immovable = kept_memory(tree, profile, list(regions), size)
     # early_topology_updates: releases read one word of the two.
     words = options(command_line(tree), "topology_updates")
     updates = "on" in words if profile.has(PRRN_OFF_BY_DEFAULT) else "off" not in words
@@ -81,8 +81,8 @@ def boot(tree: Tree, profile: Profile) -> BootResult:
         topology,
         cpus,
         cpu_ids_of(tree, cpus),
-        unmovable=kept.unmovable(table),
-        kept=kept,
+        unmovable=immovable.unmovable(table),
+        kept=immovable,
         topology_updates=updates,
         deaf=not updates,
         listed=ListedBlocks.of(blocks) if profile.has(BLOCKS_LISTED_TWICE) else NOTHING_LISTED,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Release = tuple[int, int]
 """A mainline release: (6, 1) is 6.1."""
@@ -34,8 +34,8 @@ class Capability:
     last: Release | None = None
     commit: str = ""
     source: str = ""
-    stable: tuple[tuple[Release, int], ...] = field(default=())
-    stable_without: tuple[tuple[Release, int], ...] = field(default=())
+    stable: tuple[tuple[Release, int], ...] = ()
+    stable_without: tuple[tuple[Release, int], ...] = ()
 
     @property
     def proposed(self) -> bool:

@@ -31,8 +31,10 @@ def command_line(tree: Tree) -> str:
     return next(iter(decode_strings(data).items), "")
 
 
-def with_command_line(tree: Tree, text: str) -> Tree:
-    """Return the tree with another command line."""
+def with_command_line(tree: Tree, text: str | None) -> Tree:
+    """Return the tree with another command line; with None as it is."""
+    if text is None:
+        return tree
     return tree.with_property(CHOSEN, BOOTARGS, text.encode("utf-8", "surrogateescape") + b"\0")
 
 

@@ -7,11 +7,12 @@ count and from ibm,drc-info read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from drmemctl.formats.associativity import ASSOCIATIVITY
+from drmemctl.formats.cells import read_cells
 from drmemctl.formats.drc import INDEXES, MY_DRC_INDEX
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry, decode_drc_info
 from drmemctl.formats.rows import words
@@ -105,17 +106,8 @@ def add_cpus_by_count(job: Job, count: int) -> Task[int]:
     if len(drc_indexes) < count:
         _warn(job, f"Failed to find enough CPUs ({len(drc_indexes)} of {as_int(count)}) to add")
         return EINVAL
-    added: list[int] = []
-    for drc_index in drc_indexes:
-        if (yield from add_cpu(job, drc_index)):
-            break
-        added.append(drc_index)
-    if len(added) == count:
-        return 0
-    _warn(job, "CPU hot-add failed, removing any added CPUs")
-    for drc_index in added:
-        yield from remove_cpu_by_index(job, drc_index)
-    return EINVAL
+    failure = "CPU hot-add failed, removing any added CPUs"
+    return (yield from _all_or_none(job, drc_indexes, add_cpu, remove_cpu_by_index, failure))
 
 
 def remove_cpus_by_count(job: Job, count: int) -> Task[int]:
@@ -125,17 +117,22 @@ def remove_cpus_by_count(job: Job, count: int) -> Task[int]:
     drc_indexes = yield from _removable(job, count)
     if drc_indexes is None:
         return EINVAL
-    removed: list[int] = []
-    for drc_index in drc_indexes:
-        if (yield from remove_cpu_by_index(job, drc_index)):
-            break
-        removed.append(drc_index)
-    if len(removed) == count:
-        return 0
-    _warn(job, "CPU hot-remove failed, adding back removed CPUs")
-    for drc_index in removed:
-        yield from add_cpu(job, drc_index)
-    return EINVAL
+    failure = "CPU hot-remove failed, adding back removed CPUs"
+    return (yield from _all_or_none(job, drc_indexes, remove_cpu_by_index, add_cpu, failure))
+
+
+_ActOnCpu = Callable[[Job, int], Task[int]]
+
+
+def _all_or_none(job: Job, drc_indexes: Sequence[int], act: _ActOnCpu, undo: _ActOnCpu, failure: str) -> Task[int]:
+    """Act on one CPU after the other; where that fails of one, undo it of those before."""
+    for number, drc_index in enumerate(drc_indexes):
+        if (yield from act(job, drc_index)):
+            _warn(job, failure)
+            for acted_on in drc_indexes[:number]:
+                yield from undo(job, acted_on)
+            return EINVAL
+    return 0
 
 
 def _warn(job: Job, message: str) -> None:
@@ -143,8 +140,7 @@ def _warn(job: Job, message: str) -> None:
 
 
 def _my_drc_index(node: Node) -> int | None:
-    data = node.get(MY_DRC_INDEX)
-    return None if data is None or len(data) < 4 else int.from_bytes(data[:4], "big")
+    return read_cells(node.get(MY_DRC_INDEX) or b"", 0, 1)
 
 
 def _cpu_nodes(tree: Tree) -> Iterator[tuple[str, Node]]:

@@ -173,15 +173,15 @@ class Job:
             drc_index = self.state.table.lmb(index).drc_index
             self.events.append(ArrayWrite(function, len(self.log), index, 1, drc_index, aa_index, flags))
 
-    def add_block(self, function: str, block: int, node: int) -> None:
+    def add_block(self, block: int, node: int) -> None:
         """Add a memory block on a node, for which the hash page table grows."""
         state, size = self.state, self.state.block_size
         table = state.hash_table and state.hash_table.after_adding(len(state.blocks) * size, size, self.width)
         self.state = replace(state, blocks=state.blocks.added(block, node, self.width), hash_table=table)
         if self.events is not None:
-            self.events.append(BlockWrite(function, len(self.log), block, node))
+            self.events.append(BlockWrite("__add_memory", len(self.log), block, node))
 
-    def remove_block(self, function: str, block: int) -> None:
+    def remove_block(self, block: int) -> None:
         """Take a memory block away."""
         state, size = self.state, self.state.block_size
         table = state.hash_table and state.hash_table.after_removing(len(state.blocks) * size, size, self.width)
@@ -192,7 +192,7 @@ class Job:
             topology = replace(topology, with_bridges=topology.with_bridges - emptied)
         self.state = replace(state, blocks=blocks, topology=topology, hash_table=table)
         if self.events is not None:
-            self.events.append(BlockWrite(function, len(self.log), block, None))
+            self.events.append(BlockWrite("__remove_memory", len(self.log), block, None))
 
     def tell(self, template: str, base: int, drc_index: int, size: int = 0) -> None:
         """Print a message about an LMB, in which `{base:x}` and `{drc:x}` stand for its address and DRC index."""

@@ -9,8 +9,8 @@ Source: kexec-tools kexec/arch/ppc64/fs2dt.c `add_ranges`, `add_dyn_reconf_usabl
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from itertools import repeat
@@ -22,6 +22,7 @@ from drmemctl.formats.memory_reg import REG, USABLE_MEMORY, MemoryRange, decode_
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_memory
 from drmemctl.kernel.boot_regions import BootRegion
 from drmemctl.kernel.memblock import MemblockRegion
+from drmemctl.kernel.tree_edit import with_children
 from drmemctl.model.associativity import CHOSEN, RTAS
 from drmemctl.model.drmem import Drmem, LmbTable, RootCells
 from drmemctl.model.run import ADDRESSES
@@ -98,12 +99,7 @@ def kdump_tree(tree: Tree, crash: CrashMemory, producer: Producer, page: int = K
         )
         return child.with_property(USABLE_MEMORY, encoded(parts or _NOTHING))
 
-    return _with_lmbs(_with_children(result, restricted), usable, producer)
-
-
-def _with_children(tree: Tree, changed: Callable[[Node], Node]) -> Tree:
-    """Return the tree with each child of the root changed, all of them at once: there may be very many."""
-    return tree.with_root(replace(tree.root, children=tuple(map(changed, tree.root.children))))
+    return _with_lmbs(with_children(result, restricted), usable, producer)
 
 
 def usable_ranges(tree: Tree, crash: CrashMemory, producer: Producer, page: int) -> list[MemoryRange]:
@@ -192,7 +188,7 @@ def without_usable(tree: Tree) -> Tree:
     """Return the tree without restrictions: that of the kernel that crashed."""
     if tree.get(NODE, DRCONF_USABLE_MEMORY) is not None:
         tree = tree.with_property(NODE, DRCONF_USABLE_MEMORY, None)
-    return _with_children(tree, lambda child: child.with_property(USABLE_MEMORY, None))
+    return with_children(tree, lambda child: child.with_property(USABLE_MEMORY, None))
 
 
 @dataclass(frozen=True, slots=True)

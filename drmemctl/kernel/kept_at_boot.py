@@ -8,10 +8,10 @@ arch/powerpc/kexec/core.c `reserve_crashkernel`. Read in 5.10 and 7.2.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 
 from drmemctl.errors import NotInTreeError
-from drmemctl.formats.cells import read_cells
 from drmemctl.kernel.cmdline import command_line, crash_kernel, crash_kernel_size, memparse, options
 from drmemctl.kernel.kdump import RTAS_BASE, RTAS_SIZE, CrashMemory
 from drmemctl.kernel.kept_memory import KeptMemory, Reservation
@@ -29,6 +29,9 @@ _MOST_BOOT_MEMORY = 4
 """It gets a fourth of all memory at most (MAX_BOOT_MEM_RATIO)."""
 
 _CONFIGURE_DUMP, _DUMP_SIZES = "ibm,configure-kernel-dump", "ibm,configure-kernel-dump-sizes"
+_SECTION = struct.Struct(">IQ")
+"""Of the latter property: which section, and its bytes."""
+
 _WRITTEN_SECTIONS = (1, 2)
 """Sections of a dump that firmware needs room for besides the memory: state of the CPUs, page table."""
 
@@ -84,7 +87,10 @@ def _dump_areas(
         return
     size = _boot_memory(tree, sum(region.size for region in regions), cma=cma)
     top = _boot_memory_top(regions, size)
-    area = size + _dump_data(tree)
+    # What firmware writes besides the memory comes with it, and a page for the kernel's header.
+    sections = tree.get(RTAS, _DUMP_SIZES) or b""
+    records = _SECTION.iter_unpack(sections[: len(sections) // _SECTION.size * _SECTION.size])
+    area = size + _PAGE + sum(n_bytes for kind, n_bytes in records if kind in _WRITTEN_SECTIONS)
     start = _dump_area_base(regions, top, area)
     yield 0, top
     yield max(0, start - block_size + 1), start + area
@@ -116,15 +122,6 @@ def _boot_memory_top(regions: Iterable[MemblockRegion], size: int) -> int:
         counted += region.size
         last_end = region.end
     return size + holes
-
-
-def _dump_data(tree: Tree) -> int:
-    """Return the bytes that firmware writes besides the memory, with the page for the kernel's header."""
-    sections = tree.get(RTAS, _DUMP_SIZES) or b""
-    places = range(0, len(sections) - 11, 12)
-    kinds = (read_cells(sections, at, 1) for at in places)
-    sizes = (read_cells(sections, at + 4, 2) or 0 for at in places)
-    return _PAGE + sum(size for kind, size in zip(kinds, sizes, strict=True) if kind in _WRITTEN_SECTIONS)
 
 
 def _dump_area_base(regions: Sequence[MemblockRegion], low: int, size: int) -> int:

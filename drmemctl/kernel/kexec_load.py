@@ -26,6 +26,7 @@ from drmemctl.kernel.kexec_capabilities import (
     KEXEC_ROOM_DIVIDED,
 )
 from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.tree_edit import with_children
 from drmemctl.model.drmem import Drmem
 from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node, Tree
@@ -88,7 +89,7 @@ def next_tree(booted: Tree, live: Tree, route: Route) -> Tree:
         others = tuple(node for node in child.children if device_type(node) != "cpu")
         return replace(child, children=(*others, *present))
 
-    return booted.with_root(replace(booted.root, children=tuple(map(updated, booted.root.children))))
+    return with_children(booted, updated)
 
 
 def check_load(booted: Tree, crash_tree: Tree, crash: CrashMemory, profile: Profile) -> None:

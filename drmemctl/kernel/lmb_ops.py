@@ -67,15 +67,6 @@ def unmark(job: Job, index: int) -> None:
     job.set_lmb("drmem_remove_lmb_reservation", index, flags=lmb_at(job, index).flags & ~KERNEL_TOUCHED)
 
 
-def _offline(job: Job, lmb: Lmb, block: int) -> int:
-    """Take a memory block offline, unless it is (`dlpar_change_lmb_state`, `device_offline`)."""
-    if block in job.state.blocks.offline:
-        return 0
-    if block in job.state.blocks.holed:
-        return EINVAL
-    return EBUSY if lmb.drc_index in job.state.unmovable else 0
-
-
 @replaceable("dlpar_remove_lmb")
 def remove_lmb(job: Job, index: int) -> Task[int]:
     """Take an LMB's memory away and unassign it; its connector is left alone (`dlpar_remove_lmb`)."""
@@ -96,8 +87,15 @@ def _offline_lmb(job: Job, index: int) -> int:
     lmb = lmb_at(job, index)
     if not is_removable(job, lmb.flags) or _is_stuck(job, lmb) or not job.state.kept.is_removable(base_of(lmb)):
         return EINVAL
-    block = job.state.block_of(base_of(lmb))
-    return EINVAL if job.state.blocks.node_of(block) is None else _offline(job, lmb, block)
+    blocks, block = job.state.blocks, job.state.block_of(base_of(lmb))
+    if blocks.node_of(block) is None:
+        return EINVAL
+    # `dlpar_change_lmb_state`, `device_offline`: nothing is to be done of a block that is offline.
+    if block in blocks.offline:
+        return 0
+    if block in blocks.holed:
+        return EINVAL
+    return EBUSY if lmb.drc_index in job.state.unmovable else 0
 
 
 @atomic(reads=(StatePart.AA, StatePart.LOOKUP), writes=(StatePart.DISTANCES,))
@@ -115,7 +113,7 @@ def _remove_memory(job: Job, index: int) -> None:
         raise OopsError(Fault("oops", message, "try_remove_memory", NODE), dead=HOTPLUG_LOCK_HELD)
     block = job.state.block_of(base)
     if job.state.blocks.node_of(block) is not None:
-        job.remove_block("__remove_memory", block)
+        job.remove_block(block)
 
 
 _UNALIGNED = "Block size [{size:#x}] unaligned hotplug range: start {{base:#x}}, size {size:#x}"
@@ -205,7 +203,7 @@ def _add_memory(job: Job, index: int, node: int) -> int:
     if job.state.listed.is_foreign(block, node):  # a BUG_ON
         message = f"memory block {block} is added on node {node}, which lists it since boot, when it was another's"
         raise OopsError(Fault("oops", message, "add_memory_resource", NODE), dead=HOTPLUG_LOCK_HELD)
-    job.add_block("__add_memory", block, node)
+    job.add_block(block, node)
     return 0
 
 

@@ -103,12 +103,8 @@ class Memblock:
 
     def clear_hotplug(self) -> None:
         """Take all such marks away (`memblock_clear_hotplug`)."""
-        for region in list(self):
-            self._change(
-                region.base,
-                region.size,
-                lambda base, end, node, flags: MemblockRegion(base, end, node, flags & ~HOTPLUG),
-            )
+        regions = [region._replace(flags=region.flags & ~HOTPLUG) for region in self._regions]
+        self._replace(0, len(self._regions), regions)
 
     def set_node(self, base: int, size: int, node: int | None) -> None:
         """Put what is there of a range on a node (`memblock_set_node`)."""

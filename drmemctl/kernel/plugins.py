@@ -115,7 +115,7 @@ def loaded() -> tuple[Plugin, ...]:
 
 def add(plugin: Plugin) -> Plugin:
     """Have a plugin count from now on; `PluginError` if it is none, or has a name that there is already."""
-    fault = next(chain(_wrong_names(plugin), _wrong_values(plugin)), None)
+    fault = next(_faults_of(plugin), None)
     if fault is not None:
         raise PluginError(f"plugin {plugin.name!r}: {fault}", source=plugin.source or None)
     _registry.plugins.append(plugin)
@@ -295,7 +295,8 @@ def _with_source(value: Any, source: str, code: str) -> Plugin:
     return replace(value, source=source, code=code)
 
 
-def _wrong_names(plugin: Plugin) -> Iterator[str]:
+def _faults_of(plugin: Plugin) -> Iterator[str]:
+    """Yield what is wrong with a plugin's names and values."""
     from drmemctl.kernel.capabilities import BY_NAME
 
     # The layers above are there where their names can be asked for.
@@ -312,9 +313,6 @@ def _wrong_names(plugin: Plugin) -> Iterator[str]:
             yield f"there is a {name!r} already"
         else:
             taken_names.add(name)
-
-
-def _wrong_values(plugin: Plugin) -> Iterator[str]:
     for replacement in plugin.functions:
         if replacement.function not in REPLACEABLE:
             yield f"{replacement.function} cannot be replaced; these can: {', '.join(REPLACEABLE)}"

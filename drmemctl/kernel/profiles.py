@@ -20,7 +20,7 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS_BY_NAME
-from drmemctl.kernel.distributions import Backport, Distribution, distribution_of, follows_stable
+from drmemctl.kernel.distributions import Distribution, distribution_of, follows_stable
 from drmemctl.kernel.kernel_names import KernelName, parse_kernel_name
 from drmemctl.notebook import short_repr
 from drmemctl.wording import did_you_mean, nearest
@@ -111,39 +111,33 @@ def profile(name: str = LATEST, added: Iterable[str] = (), removed: Iterable[str
     line of /proc/version will do as well. What is newer than the newest known release is taken as that, and says
     so in `notes`. Raises `ProfileError` for what is not known.
     """
-    return _named(name).changed(added, removed)
-
-
-def _named(name: str) -> Profile:
     if name == LATEST:
-        return _of_release(name, NEWEST, None)
-    if name == ARRAYLESS:
+        kernel = _of_release(name, NEWEST, None)
+    elif name == ARRAYLESS:
         # The proposal to do without the array: everything of the newest kernel, on the property itself.
-        return _of_release(name, NEWEST, None).changed([FLUSH_PER_LMB.name], [DRMEM_ARRAY.name])
-    if name in DISTRIBUTIONS_BY_NAME:
-        distribution = DISTRIBUTIONS_BY_NAME[name]
-        return _of_distribution(name, distribution, distribution.settled())
-    parsed = parse_kernel_name(name)
-    if parsed is None:
-        raise ProfileError(
-            f"no kernel {name!r}", hint=did_you_mean(nearest(name, profile_names())) or "write e.g. 6.1 or latest"
-        )
-    if parsed.release < OLDEST:
+        kernel = _of_release(name, NEWEST, None).changed([FLUSH_PER_LMB.name], [DRMEM_ARRAY.name])
+    elif name in DISTRIBUTIONS_BY_NAME:
+        kernel = _of_distribution(DISTRIBUTIONS_BY_NAME[name], None)
+    else:
+        kernel = _of_version(name)
+    return kernel.changed(added, removed)
+
+
+def _of_version(version: str) -> Profile:
+    name = parse_kernel_name(version)
+    if name is None:
+        near = did_you_mean(nearest(version, profile_names()))
+        raise ProfileError(f"no kernel {version!r}", hint=near or "write e.g. 6.1 or latest")
+    if name.release < OLDEST:
         oldest = "{}.{}".format(*OLDEST)
-        raise TooOldError(
-            "nothing is known of Linux {}.{}".format(*parsed.release), hint=f"{oldest} is the oldest"
-        )
-    return _of_name(parsed)
-
-
-def _of_name(name: KernelName) -> Profile:
+        raise TooOldError("nothing is known of Linux {}.{}".format(*name.release), hint=f"{oldest} is the oldest")
     if name.release > NEWEST:
         newest = "{}.{}".format(*NEWEST)
         note = f"{name.text} is newer than {newest}, the newest release that is known: taken as that"
         return replace(_of_release(name.text, NEWEST, None), notes=(note,))
     distribution = distribution_of(name)
     if distribution is not None:
-        return _of_distribution(name.text, distribution, distribution.settled(name))
+        return _of_distribution(distribution, name)
     patch = MEASURED_STABLE.get(name.release) if name.patch is None and not name.build else name.patch
     mainline = _of_release(name.text, name.release, patch)
     if not name.build or follows_stable(name):
@@ -151,18 +145,24 @@ def _of_name(name: KernelName) -> Profile:
     return replace(mainline, notes=(f"{name.text} is taken as {_base(name.release, name.patch)}; {_NOT_KNOWN}",))
 
 
-def _of_distribution(name: str, distribution: Distribution, backports: tuple[Backport, ...]) -> Profile:
-    """Return a distribution's kernel: its mainline release, with what is settled of its backports."""
-    base = _of_release(name, distribution.release, distribution.patch)
+def _of_distribution(distribution: Distribution, name: KernelName | None) -> Profile:
+    """Return a distribution's kernel, the newest for None: its mainline release, with its settled backports."""
+    text = distribution.name if name is None else name.text
+    base = _of_release(text, distribution.release, distribution.patch)
+    backports = distribution.settled(name)
     added = {backport.capability for backport in backports if backport.has}
     removed = {backport.capability for backport in backports if not backport.has}
     notes: tuple[str, ...] = ()
-    if not distribution.stable:
+    if name is None and distribution.read:
+        notes = (
+            f"{text} is taken as {distribution.newest_read}, the newest of its kernels whose source was read",
+        )
+    elif not distribution.stable and not (name is not None and distribution.was_read(name)):
         count = len(backports)
-        settled = f", but for {count} (see `drmemctl kernels {distribution.name}`)" if count else ""
-        base_name = "" if name == distribution.name else f"{distribution.name}, "
+        settled = f", but for {count} (see `drmemctl kernels {text}`)" if count else ""
+        base_name = "" if name is None else f"{distribution.name}, "
         base_text = _base(distribution.release, distribution.patch)
-        notes = (f"{name} is taken as {base_name}built from {base_text}; {_NOT_KNOWN}{settled}",)
+        notes = (f"{text} is taken as {base_name}built from {base_text}; {_NOT_KNOWN}{settled}",)
     capabilities = (base.capabilities | added) - removed
     return replace(base, capabilities=capabilities, notes=notes, distribution=distribution.name)
 

@@ -38,7 +38,8 @@ def remove_by_count(job: Job, count: int) -> Task[int]:
     removed = yield from act_until(job, count, _next_removable, _remove)
     limit = removed if removed and job.has(COUNTED_MARKS) else None
     if removed == count:
-        yield from for_each_marked(job, None, lambda index: _removed_by_count(job, index), limit)
+        removed_message = "Memory at {base:x} was hot-removed"
+        yield from for_each_marked(job, None, lambda index: _release_removed(job, index, removed_message), limit)
         return 0
     job.log.append(f"{PREFIX}Memory hot-remove failed, adding LMB's back")
     template = "LMB back, drc index {drc:x}"
@@ -109,10 +110,10 @@ def _n_without_block(job: Job, run: Run, position: int) -> int:
     return job.state.blocks.missing(block, run.count - position)
 
 
-def _removed_by_count(job: Job, index: int) -> Task[None]:
+def _release_removed(job: Job, index: int, message: str) -> Task[None]:
     base, drc_index = yield from identity(job, index)
     yield from release_drc(job, drc_index)
-    job.tell(PREFIX + "Memory at {base:x} was hot-removed", base, drc_index)
+    job.tell(PREFIX + message, base, drc_index)
 
 
 def _add_back(job: Job, index: int, template: str) -> Task[None]:
@@ -171,7 +172,8 @@ def remove_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
         return EINVAL
     rc = yield from act_on_each(job, span, partial(_next_assigned_in, span=span), _remove)
     if rc == 0:
-        yield from for_each_marked(job, span, lambda index: _removed_by_ic(job, index))
+        message = "Memory at {base:x} (drc index {drc:x}) was hot-removed"
+        yield from for_each_marked(job, span, lambda index: _release_removed(job, index, message))
         return 0
     job.log.append(f"{PREFIX}Memory indexed-count-remove failed, adding any removed LMBs")
     yield from for_each_marked(job, span, lambda index: _roll_back(job, index))
@@ -184,12 +186,6 @@ def _next_assigned_in(job: Job, start: int, *, span: Span) -> tuple[int, int] | 
         return 0 if run.flags & ASSIGNED else run.lmbs
 
     return next_lmb(job.state.table, span, start, n_skipped)
-
-
-def _removed_by_ic(job: Job, index: int) -> Task[None]:
-    base, drc_index = yield from identity(job, index)
-    yield from release_drc(job, drc_index)
-    job.tell(PREFIX + "Memory at {base:x} (drc index {drc:x}) was hot-removed", base, drc_index)
 
 
 def _roll_back(job: Job, index: int) -> Task[None]:

@@ -165,17 +165,15 @@ def in_turn(queue: Lock, task: Task[R]) -> Task[R]:
 
 def next_action(task: Task[Any], result: Any) -> Action:
     """Return what a task does next, once its last action returned `result`; `PluginError` if that is no action."""
-    action = task.send(result)
-    if not isinstance(action, Action):
-        raise _not_an_action(task, action)
-    return action
-
-
-def _not_an_action(task: Any, value: object) -> PluginError:
-    while isinstance(task.gi_yieldfrom, GeneratorType):
-        task = task.gi_yieldfrom
-    message = f"line {task.gi_frame.f_lineno}: {task.__name__} yields a {type(value).__name__} and no action"
-    return PluginError(message, source=task.gi_code.co_filename, hint="`yield from` goes on with another function")
+    action: Any = task.send(result)
+    if isinstance(action, Action):
+        return action
+    inner: Any = task
+    while isinstance(inner.gi_yieldfrom, GeneratorType):
+        inner = inner.gi_yieldfrom
+    message = f"line {inner.gi_frame.f_lineno}: {inner.__name__} yields a {type(action).__name__} and no action"
+    hint = "`yield from` goes on with another function"
+    raise PluginError(message, source=inner.gi_code.co_filename, hint=hint)
 
 
 def run(job: Job, task: Task[R]) -> R:

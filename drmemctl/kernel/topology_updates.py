@@ -38,32 +38,24 @@ CPUS_LOCKED = "a CPU is to go while none may: whatever needs CPUs or memory to s
 @atomic(writes=(StatePart.WINDOW,))
 def stop_topology_update(job: Job) -> None:
     """Listen neither to updates of CPUs nor to reassignments (`stop_topology_update`)."""
-    _stop(job)
-
-
-def _stop(job: Job) -> None:
-    if job.has(TOPOLOGY_SWITCH_KEPT) and not job.state.topology_updates:
-        return
-    job.state = replace(job.state, deaf=True)
-    if job.has(TOPOLOGY_STOPPED):
-        job.log.append(f"{_PREFIX}Stopping topology update")
+    _listen(job, on=False)
 
 
 @atomic(writes=(StatePart.WINDOW,))
 def start_topology_update(job: Job) -> None:
     """Listen to them again (`start_topology_update`)."""
-    _start(job)
+    _listen(job, on=True)
 
 
-def _start(job: Job) -> None:
+def _listen(job: Job, *, on: bool) -> None:
     if job.has(TOPOLOGY_SWITCH_KEPT) and not job.state.topology_updates:
         return
-    job.state = replace(job.state, deaf=False)
+    job.state = replace(job.state, deaf=not on)
     if job.has(TOPOLOGY_STOPPED):
         topology = job.state.topology
         # vphn_enabled takes shared processors, too, which those partitions have that ask for home nodes.
         sources = (" prrn_enabled" if topology.prrn else "") + (" vphn_enabled" if topology.vphn else "")
-        job.log.append(f"{_PREFIX}Starting topology update{sources}")
+        job.log.append(_PREFIX + (f"Starting topology update{sources}" if on else "Stopping topology update"))
 
 
 @atomic(writes=(StatePart.WINDOW,))
@@ -73,9 +65,9 @@ def topology_write(job: Job, *, on: bool) -> int:
         return ENOENT
     if on:
         job.state = replace(job.state, topology_updates=True)
-        _start(job)
+        _listen(job, on=True)
     else:
-        _stop(job)
+        _listen(job, on=False)
         job.state = replace(job.state, topology_updates=False)
     return 0
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from drmemctl.tree.node import Node, Tree
@@ -20,6 +21,11 @@ def detached(tree: Tree, path: str) -> Tree:
     children = list(old.children)
     del children[next(at for at, child in enumerate(children) if child.name == name)]
     return tree.with_node(parent, replace(old, children=tuple(children)))
+
+
+def with_children(tree: Tree, changed: Callable[[Node], Node]) -> Tree:
+    """Return the tree with each child of the root changed, all of them at once: there may be very many."""
+    return tree.with_root(replace(tree.root, children=tuple(map(changed, tree.root.children))))
 
 
 def attached(tree: Tree, parent: str, node: Node) -> Tree:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import IO, Protocol
 
 from drmemctl.errors import InputError, LimitError
@@ -33,6 +34,16 @@ class Allowance:
             raise self._error
 
 
+def in_pieces(read: Callable[[int, int], bytes], offset: int, size: int) -> bytes:
+    """Return `size` bytes at an offset from reads that may give fewer; up to the first that gives none."""
+    pieces: list[bytes] = []
+    while size > 0 and (piece := read(offset, size)):
+        pieces.append(piece)
+        offset += len(piece)
+        size -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
 class RandomAccess(Protocol):
     """A file of which any part can be read."""
 
@@ -50,12 +61,7 @@ class PlainFile:
         """Return the bytes at an offset."""
         if not 0 <= offset < 1 << 63:
             return b""
-        pieces: list[bytes] = []
-        while size > 0 and (piece := os.pread(self._descriptor, size, offset)):
-            pieces.append(piece)
-            offset += len(piece)
-            size -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return in_pieces(lambda at, most: os.pread(self._descriptor, most, at), offset, size)
 
 
 class SeekingFile:
@@ -104,25 +110,18 @@ class FlattenedFile:
 
     def read(self, offset: int, size: int) -> bytes:
         """Return the bytes at an offset of the dump; what no record holds is zeros, up to the last record."""
-        pieces: list[bytes] = []
-        while size > 0:
-            self._pieces.spend()
-            index = bisect_right(self._begins, offset) - 1
-            within = offset - self._begins[index] if index >= 0 else 0
-            if index >= 0 and within < self._sizes[index]:
-                count = min(size, self._sizes[index] - within)
-                piece = self._file.read(self._offsets[index] + within, count)
-            elif index + 1 < len(self._begins):
-                count = min(size, self._begins[index + 1] - offset)
-                piece = bytes(count)
-            else:
-                break
-            pieces.append(piece)
-            if len(piece) < count:
-                break
-            offset += count
-            size -= count
-        return b"".join(pieces)
+        return in_pieces(self._piece, offset, size)
+
+    def _piece(self, offset: int, size: int) -> bytes:
+        """Return at most `size` bytes, as many as one record, or a gap between two, has."""
+        self._pieces.spend()
+        index = bisect_right(self._begins, offset) - 1
+        within = offset - self._begins[index] if index >= 0 else 0
+        if index >= 0 and within < self._sizes[index]:
+            return self._file.read(self._offsets[index] + within, min(size, self._sizes[index] - within))
+        if index + 1 < len(self._begins):
+            return bytes(min(size, self._begins[index + 1] - offset))
+        return b""
 
 
 def random_access(file: IO[bytes], source: str) -> RandomAccess:

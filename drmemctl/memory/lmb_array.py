@@ -88,9 +88,20 @@ def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
 
 def _arrays(memory: KernelMemory, lmb_size: int, looked_at: Allowance) -> list[LmbArray]:
     """Return the arrays by their address; where there is none, the first that is not in the dump is raised."""
+    # The `lmb_size` of a drmem_lmb_info, in either width, is that of the tree.
+    patterns = [(struct.pack(memory.byte_order + "Q", lmb_size), 16)]
+    if lmb_size < 1 << 32:
+        patterns.append((struct.pack(memory.byte_order + "I", lmb_size), 12))
+    places = (
+        base + at - offset
+        for base, page in memory.image()
+        for pattern, offset in patterns
+        for at in places_in(page, pattern)
+        if at % 8 == offset % 8
+    )
     arrays: dict[int, LmbArray] = {}
     absent: AbsentMemoryError | None = None
-    for address in _places(memory, lmb_size):
+    for address in places:
         try:
             array = _array_at(memory, address, lmb_size, looked_at)
         except AbsentMemoryError as error:
@@ -101,16 +112,6 @@ def _arrays(memory: KernelMemory, lmb_size: int, looked_at: Allowance) -> list[L
     if absent is not None and not arrays:
         raise absent
     return [array for _, array in sorted(arrays.items())]
-
-
-def _places(memory: KernelMemory, lmb_size: int) -> Iterator[int]:
-    """Yield where a drmem_lmb_info may be: its `lmb_size`, in either width, is that of the tree."""
-    patterns = [(struct.pack(memory.byte_order + "Q", lmb_size), 16)]
-    if lmb_size < 1 << 32:
-        patterns.append((struct.pack(memory.byte_order + "I", lmb_size), 12))
-    for base, page in memory.image():
-        for pattern, offset in patterns:
-            yield from (base + at - offset for at in places_in(page, pattern) if at % 8 == offset % 8)
 
 
 def settled_lmb_array(memory: KernelMemory, array: LmbArray) -> tuple[LmbArray, bool]:

@@ -45,22 +45,19 @@ class _Struct:
         self._info = memory.vmcoreinfo
 
     def offset(self, member: str) -> int:
-        offset = self._info.offset(member)
-        if offset is None or not 0 <= offset < 1 << 16:
-            raise _NotDescribedError(member)
-        return offset
+        return _within(self._info.offset(member), range(1 << 16), member)
 
     def size(self, name: str) -> int:
-        size = self._info.size(name)
-        if size is None or not 0 < size < 1 << 16:
-            raise _NotDescribedError(name)
-        return size
+        return _within(self._info.size(name), range(1, 1 << 16), name)
 
     def symbol(self, name: str) -> int:
-        address = self._info.symbol(name)
-        if address is None:
-            raise _NotDescribedError(name)
-        return address
+        return _within(self._info.symbol(name), range(1 << 64), name)
+
+
+def _within(value: int | None, bounds: range, name: str) -> int:
+    if value is None or value not in bounds:
+        raise _NotDescribedError(name)
+    return value
 
 
 def _ring(memory: KernelMemory) -> Iterator[tuple[int, bytes]]:

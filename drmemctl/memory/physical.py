@@ -15,7 +15,7 @@ from typing import Protocol
 
 from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats import disk_dump, elf_core
-from drmemctl.memory.file import Allowance, RandomAccess
+from drmemctl.memory.file import Allowance, RandomAccess, in_pieces
 from drmemctl.memory.page_decompression import IN_PYTHON, decompressed, decompression_cost
 
 LINEAR = 0xC000_0000_0000_0000
@@ -192,13 +192,7 @@ class CoreDump:
         at = address - self._window_begin
         if 0 <= at <= len(self._window) - size:
             return self._window[at : at + size]
-        pieces: list[bytes] = []
-        while size > 0:
-            piece = self._piece(address, size)
-            pieces.append(piece)
-            address += len(piece)
-            size -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return in_pieces(self._piece, address, size)
 
     peek = read
 
@@ -320,15 +314,7 @@ class CompressedDump:
 
     def read(self, address: int, size: int) -> bytes:
         """Return memory at a physical address."""
-        page_size = self._header.block_size
-        pieces: list[bytes] = []
-        while size > 0:
-            begin = address % page_size
-            piece = self._page(address // page_size)[begin : begin + size]
-            pieces.append(piece)
-            address += len(piece)
-            size -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return in_pieces(self._piece, address, size)
 
     def peek(self, address: int, size: int) -> bytes:
         """Return the same; of the page no more is decompressed than has to be, and nothing is kept."""
@@ -337,13 +323,15 @@ class CompressedDump:
             return self.read(address, size)
         return self._decompressed(frame, begin + size)[begin : begin + size]
 
-    def _page(self, frame: int) -> bytes:
+    def _piece(self, address: int, size: int) -> bytes:
+        """Return at most `size` bytes, as many as one page has."""
+        frame, begin = divmod(address, self._header.block_size)
         page = self._pages.get(frame)
         if page is None:
             page = self._pages[frame] = self._decompressed(frame, self._header.block_size)
             if len(self._pages) > self._most_pages:
                 self._pages.popitem(last=False)
-        return page
+        return page[begin : begin + size]
 
     def _decompressed(self, frame: int, enough: int) -> bytes:
         """Return a page, or the first bytes of it: at least `enough`."""

@@ -15,7 +15,7 @@ from drmemctl.model.associativity import NEWEST, AffinityRules, Associativity
 from drmemctl.model.boot_memory import DEFAULT_NODE, BootMemory
 from drmemctl.model.drmem import Drmem, LmbTable, drmem_node
 from drmemctl.model.platform import describes_memory
-from drmemctl.model.run import is_assigned, state_of
+from drmemctl.model.run import STATES, is_assigned, state_of
 from drmemctl.tree.node import Tree
 
 _REMEMBERED = 4096
@@ -90,7 +90,7 @@ class Tally:
     @classmethod
     def of(cls, memory: Memory) -> Tally:
         """Count in one pass over the runs, of which a hostile tree has millions."""
-        states = {"assigned": 0, "free": 0, "reserved": 0, "hot-removable": 0}
+        states = dict.fromkeys(STATES, 0)
         nodes: dict[int | None, int] = {}
         last_aa: dict[int, int] = {}
         node_of = lru_cache(_REMEMBERED)(memory.node_of)

@@ -10,6 +10,7 @@ from drmemctl.arguments import checked
 from drmemctl.defect import Defect
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_architecture_vec5
 from drmemctl.formats.capture_text import Provenance
+from drmemctl.formats.cells import read_cells
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.model.associativity import CHOSEN, NEWEST, AffinityRules
@@ -42,14 +43,13 @@ class Identity:
     @classmethod
     def of(cls, root: Node) -> Identity:
         """Return what the root node says."""
-        number = root.get("ibm,partition-no")
         # QEMU gives a guest a UUID; one of zeros, of a guest that was given none, says nothing.
         uuid = first_string(root, "vm,uuid")
         return cls(
             first_string(root, "model"),
             first_string(root, "system-id") or (uuid if uuid and uuid.strip("0-") else None),
             first_string(root, "ibm,partition-name"),
-            None if number is None or len(number) < 4 else int.from_bytes(number[:4], "big"),
+            read_cells(root.get("ibm,partition-no") or b"", 0, 1),
         )
 
 

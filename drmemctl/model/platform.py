@@ -13,6 +13,7 @@ from enum import Enum
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.strings import decode_strings
+from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node, Tree
 
 RTAS = "/rtas"
@@ -36,8 +37,6 @@ class Platform(Enum):
 
 def platform_of(tree: Tree) -> Platform:
     """Return what kind of machine it is; what shows LMBs, or says nothing of itself, is taken for a partition."""
-    from drmemctl.model.standard_properties import device_type
-
     if tree.find(NODE) is not None:
         return Platform.PSERIES
     compatible = _compatible(tree)
@@ -73,8 +72,6 @@ def hypertas_functions(tree: Tree) -> tuple[str, ...]:
 
 def missing_part(tree: Tree) -> str:
     """Return what every tree of a partition has and this one does not show; empty where it shows all of that."""
-    from drmemctl.model.standard_properties import device_type
-
     if tree.find(CHOSEN) is None:
         return CHOSEN
     if tree.find(RTAS) is None:

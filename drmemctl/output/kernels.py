@@ -9,10 +9,11 @@ from typing import Any
 
 from drmemctl.formats.plain import record
 from drmemctl.kernel import plugins
+from drmemctl.kernel.backports import Backport
 from drmemctl.kernel.capabilities import CAPABILITIES
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS
-from drmemctl.kernel.distributions import Backport
+from drmemctl.kernel.kernel_names import parse_kernel_name
 from drmemctl.kernel.measured import MEASURED, READ, Measured
 from drmemctl.kernel.profiles import Profile
 from drmemctl.output.screen import Screen
@@ -40,10 +41,16 @@ class KernelsView:
             if self.kernels[0].has(capability) != self.kernels[1].has(capability)
         ]
 
-    def settled(self) -> tuple[Backport, ...]:
-        """Return which backports of a single kernel a public source settles, where it is a distribution's."""
-        named = self.kernels[0].distribution if len(self.kernels) == 1 else ""
-        return DISTRIBUTIONS[named].backports if named else ()
+    def settled(self) -> list[tuple[Profile, Backport]]:
+        """Return what sources settle of distributions' kernels, of two only what they differ in."""
+        shown = {capability.name for capability in self.shown()}
+        return [
+            (kernel, backport)
+            for kernel in self.kernels
+            if kernel.distribution
+            for backport in DISTRIBUTIONS[kernel.distribution].settled(parse_kernel_name(kernel.name))
+            if len(self.kernels) == 1 or backport.capability in shown
+        ]
 
     def title(self) -> str:
         """Return what is shown, in a line."""
@@ -81,7 +88,10 @@ def show_kernels(screen: Screen, view: KernelsView, format: str, choice: TableCh
             "names": [{"name": name, "about": about} for name, about in view.names.items()],
         }
         if settled := view.settled():
-            facts["settled"] = [record(backport, "capability has source") for backport in settled]
+            facts["settled"] = [
+                {"kernel": kernel.name, **record(backport, "capability has source")}
+                for kernel, backport in settled
+            ]
         screen.write(document(facts))
     elif format == "markdown":
         screen.write_all(_markdown(view))
@@ -145,12 +155,12 @@ def _show_text(screen: Screen, view: KernelsView) -> None:
     for capability in view.shown():
         mark = f"{_holder(view, capability)}: " if len(view.kernels) == 2 else ""
         screen.write_text(f"{line}\n" for line in _lines(screen, capability, mark))
-    if view.settled():
-        heading = f"\nsettled of {view.kernels[0].distribution} by what is published of it"
-        screen.write(screen.style(heading, "bold") + "\n")
-    for backport in view.settled():
-        word = "has" if backport.has else "has not"
-        screen.write_text((f"  {word} {screen.style(backport.capability, 'cyan')}: {backport.source}\n",))
+    if settled := view.settled():
+        screen.write(screen.style("\nsettled by what distributions publish", "bold") + "\n")
+        for kernel, backport in settled:
+            word = "has" if backport.has else "has not"
+            name = screen.style(backport.capability, "cyan")
+            screen.write_text((f"  {kernel.name} {word} {name}: {backport.source}\n",))
     if not view.kernels and plugins.capabilities():
         screen.write(screen.style("\nof plugins, where --with names them", "bold") + "\n")
         screen.write_text(

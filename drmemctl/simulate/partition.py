@@ -323,7 +323,7 @@ class StepResult:
         """Return the step as `drmemctl simulate --format json` has it."""
         step = record(self, "step ok errno log events")
         step["changed"] = {name: None if data is None else data.hex() for name, data in self.changed.items()}
-        step["findings"] = [_finding_record(finding) for finding in self.findings]
+        step["findings"] = [step_finding_record(finding) for finding in self.findings]
         further = {
             **record(self, "answer note hypervisor"),
             "drmgr": None if self.drmgr is None else self.drmgr.to_json(),
@@ -357,7 +357,7 @@ class StepResult:
         return {**step, **{name: value for name, value in further.items() if value}}
 
 
-def _finding_record(finding: Finding) -> dict[str, Any]:
+def step_finding_record(finding: Finding) -> dict[str, Any]:
     """Return it as `drmemctl check --format json` has findings; a fault with its code and function."""
     place = record(finding, "rule severity message path? property? offset")
     fault = record(finding, "code function") if finding.code else {}

@@ -20,7 +20,7 @@ from drmemctl.kernel.state import KernelState
 from drmemctl.simulate.carry_out import carry_out
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.findings import PartitionJudge, finding_of_fault
-from drmemctl.simulate.partition import Partition, Step, StepResult, machine_for
+from drmemctl.simulate.partition import Partition, Step, StepResult, machine_for, step_finding_record
 from drmemctl.simulate.steps.language import parse_script
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Tree
@@ -152,7 +152,12 @@ class Simulation:
     def head_to_json(self) -> dict[str, Any]:
         """Return what stands before the lists of steps and blocks."""
         head = {"schema": "drmemctl.simulate/1", "kernel": self.profile.name, "consistent": self.consistent}
-        return head if self._named or self.hypervisor == QEMU else {**head, "hypervisor": self.hypervisor}
+        further = {
+            "hypervisor": "" if self._named or self.hypervisor == QEMU else self.hypervisor,
+            "dead": self.state.dead,
+            "boot": list(map(step_finding_record, self.boot_faults)),
+        }
+        return {**head, **{name: value for name, value in further.items() if value}}
 
     def distances_to_json(self) -> dict[str, list[dict[str, Any]]]:
         """Return what each node is from the nodes that are online, as the kernel has it; in form 1 only."""

@@ -36,6 +36,16 @@ def test_nothing_wrong_is_exit_code_0() -> None:
     assert (done.code, done.err) == (0, "")
 
 
+def test_what_is_wrong_at_the_start_is_not_counted_but_said() -> None:
+    """After a migration that left memory where it was; `simulate` without steps says the same."""
+    after = FIXTURES / "tutorial" / "lpar7-after.tar.xz"
+    done = run("explore", after, "--thread", "attach 0x8000000a 1")
+    said = "DRM085: 2 LMBs are on node 1, where the aa_index says 0"
+    assert (done.code, done.out.splitlines()[1].split()[4]) == (0, "0")
+    assert f"not consistent before any thread begins, which is not counted: {said}" in done.err
+    assert said in run("simulate", after).out
+
+
 def test_all_policies_in_two_processes_are_those_of_one() -> None:
     arguments = ("explore", BEFORE, "--thread", LPM, "--thread", FLUSH, "--locking", "all", "--format", "json")
     one, two = run(*arguments), process(*arguments, "--jobs", "2")

@@ -115,6 +115,24 @@ def test_recorded_migrations_come_out_as_on_the_real_kernel(name: str, tmp_path:
         assert any(one.get("code") == "oops" for one in step["findings"]) == recorded.get("oops", False)
 
 
+@pytest.mark.parametrize(
+    ("tree", "kernel", "dead", "functions"),
+    [
+        ("boot/aa-out-of-range", "6.1", "oops at boot", ["numa_setup_drmem_lmb"]),
+        ("boot/lmb-not-power-of-two", "6.1", "panic at boot", ["memory_dev_init"]),
+        ("boot/aa-out-of-range", "4.19", None, []),
+        ("captures/5.10-lpm", "5.10", None, []),
+    ],
+)
+def test_json_says_what_a_kernel_dies_of(tree: str, kernel: str, dead: str | None, functions: list[str]) -> None:
+    path = FIXTURES / f"{tree}.dtb.gz"
+    got = simulated(path, "--kernel", kernel)
+    assert (got.get("dead"), [fault["function"] for fault in got.get("boot", ())]) == (dead, functions)
+    text = run("simulate", path, "--kernel", kernel).out
+    assert (f"the kernel does not come up: {dead}" in text) == (dead is not None)
+    assert all(fault["message"] in text for fault in got.get("boot", ()))
+
+
 def test_the_keys_are_those_of_the_schema() -> None:
     found = simulated(TREE, PLUG, "rtas get-sensor 9003 0x80000008")
     assert list(found) == ["schema", "kernel", "consistent", "steps", "blocks"]

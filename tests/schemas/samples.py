@@ -196,6 +196,7 @@ def _simulate(folder: Path) -> list[Any]:
         (FIXTURES / "captures" / "6.1-form1-1.dtb.gz", "plug 0x8000000c 1 assoc 0,0,7,1"),
         (FIXTURES / "captures" / "6.1-hash.dtb.gz", "plug 0x80000004 4"),
         (BEFORE, "offline 1"),
+        (FIXTURES / "boot" / "aa-out-of-range.dtb.gz", "dlpar memory add count 1"),
         (PLUGGED, "drmgr -c mem -r -q 2", "drmgr 1.3.8 -c mem -a -s 0x80000020"),
         (tree_file(folder, threads), "dlpar cpu remove index 0x10000000", "--kernel", "5.4"),
         *((with_cpu, f"lpm {reassigned}", "--kernel", kernel) for kernel in ("4.18", "4.20", "6.1")),

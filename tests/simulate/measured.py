@@ -132,24 +132,22 @@ def text(table: Iterable[Entry]) -> str:
     head, _, _ = TABLE.read_text(encoding="utf-8").partition("MEASURED: dict")
     lines = ["MEASURED: dict[str, Measured] = {"]
     for name, having, lacking in table:
-        if having or lacking:
-            lines += [f"    {json.dumps(name)}: Measured(", *_filled(having), *_filled(lacking), "    ),"]
-        else:
-            lines.append(f"    {json.dumps(name)}: READ,")
+        sides = f"Measured(having={_filled(having)}, lacking={_filled(lacking)})" if having or lacking else "READ"
+        entry_lines = textwrap.wrap(
+            f"{json.dumps(name)}: {sides},",
+            _WIDTH,
+            initial_indent=" " * 4,
+            subsequent_indent=" " * 8,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        lines += [line.replace("\0", " ") for line in entry_lines]
     return head + "\n".join([*lines, "}"]) + "\n"
 
 
-def _filled(records: dict[str, str]) -> list[str]:
-    pairs = ", ".join(f"{json.dumps(series)}:\0{json.dumps(name)}" for series, name in records.items())
-    lines = textwrap.wrap(
-        f"{{{pairs}}},",
-        _WIDTH,
-        initial_indent=" " * 8,
-        subsequent_indent=" " * 9,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [line.replace("\0", " ") for line in lines]
+def _filled(records: dict[str, str]) -> str:
+    pairs = (f"{json.dumps(series)}:\0{json.dumps(name)}" for series, name in records.items())
+    return f"{{{', '.join(pairs)}}}"
 
 
 _WIDTH = 115

@@ -299,11 +299,11 @@ def other_lengths(subject: Subject) -> Iterator[Violation]:
 def _odd_lists(lists: tuple[OwnList, ...], size: int | None, extra: int) -> Iterator[Violation]:
     """Yield what is wrong with lists that should have `size` domains, or up to `extra` more."""
     for own_list in lists:
-        declared = count_of(own_list.declared, "domain")
-        if len(own_list.domains) < own_list.declared:
-            message = f"the list says {declared} and ends after {len(own_list.domains)}"
+        declared = count_of(own_list.lists.declared, "domain")
+        if len(own_list.lists.domains) < own_list.lists.declared:
+            message = f"the list says {declared} and ends after {len(own_list.lists.domains)}"
             yield Violation(message, own_list.path, ASSOCIATIVITY, 0)
-        elif size is not None and not size <= own_list.declared <= size + extra:
+        elif size is not None and not size <= own_list.lists.declared <= size + extra:
             message = (
                 f"a list of {declared}, and the lookup arrays have {size}: a hot-add compares the wrong words"
             )

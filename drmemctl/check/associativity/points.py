@@ -85,11 +85,11 @@ def no_primary_domain(subject: Subject) -> Iterator[Violation]:
 
 
 def _why_no_node(own_list: OwnList, index: int) -> str | None:
-    if own_list.declared < index:
-        return f"a list of {count_of(own_list.declared, 'domain')}, and the node is to be domain {index}"
-    domain = own_list.domain(index)
+    if own_list.lists.declared < index:
+        return f"a list of {count_of(own_list.lists.declared, 'domain')}, and the node is to be domain {index}"
+    domain = own_list.lists.domain(index)
     if domain is None:
-        present = f"{len(own_list.domains)} of its {own_list.declared} domains"
+        present = f"{len(own_list.lists.domains)} of its {own_list.lists.declared} domains"
         return f"the list ends after {present}, before domain {index}"
     return None if is_node(domain) else f"domain {index} is {domain:#x}, which is no node"
 
@@ -128,7 +128,7 @@ def no_primary_point(subject: Subject) -> Iterator[Violation]:
     if numa is None or not numa_is_off(subject):
         return
     # Whether memory is of more than one associativity: that of memory nodes, and of LMBs that can come.
-    own = (own_list.domains for own_list in memory_lists(subject))
+    own = (own_list.lists.domains for own_list in memory_lists(subject))
     if len({*own, *lookup_rows(subject.associativity.lookup)}) > 1:
         message = f"{_missing_point(subject, numa)}: Linux puts all memory on node 0, and its lists differ"
         yield Violation(message, numa.path, REFERENCE_POINTS)
@@ -179,7 +179,7 @@ def useless_points(subject: Subject) -> Iterator[Violation]:
     numa = numa_node(subject)
     if numa is None or subject.associativity.form != 1:
         return
-    lengths = [own_list.declared for own_list in memory_lists(subject)]
+    lengths = [own_list.lists.declared for own_list in memory_lists(subject)]
     lookup = whole_lookup(subject)
     if lookup is not None and lookup.n_arrays:
         lengths.append(lookup.array_sz)

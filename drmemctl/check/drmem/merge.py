@@ -17,53 +17,43 @@ from drmemctl.check.rule import rule
 from drmemctl.check.select import AffectedLmbs, for_lmbs, place
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED, V2
-from drmemctl.kernel.flush import WRITTEN_FLAGS, PlacedRun, in_set, is_same_set, placed_in_sets
+from drmemctl.kernel.flush import WRITTEN_FLAGS, in_set, is_same_set, placed_in_sets
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
 from drmemctl.wording import count_of
 
 
-class Merged:
-    """LMBs that Linux writes as one set although they do not all go on from one another, or are too many.
+def merges(subject: Subject, table: LmbTable) -> Iterator[Violation]:
+    """Yield each set that Linux would write for a table and that would not decode to the same LMBs.
 
-    Attributes:
-        first: the first run of the set.
-        n_lmbs: how many LMBs it has.
-        read_back: how many it has by its 32-bit count.
-        changed: those that come out at another address or with another DRC index.
-        example: the first of these, and as what it comes out.
-
+    They do not all go on from one another, or are too many.
     """
-
-    __slots__ = ("changed", "example", "first", "n_lmbs", "read_back")
-
-    def __init__(self, subject: Subject, first: Run) -> None:
-        self.first = first
-        self.n_lmbs = 0
-        self.read_back = 0
-        self.changed = AffectedLmbs(subject, property=V2)
-        self.example: tuple[Run, Run] | None = None
-
-    def add(self, placed: PlacedRun, size: int) -> None:
-        """Append LMBs."""
-        run = placed.run
-        base, drc_index = in_set(placed.first, placed.position, size)
-        # Which DRC index an LMB that has none comes out with is nobody's concern.
-        if run.base != base or (run.drc_index != drc_index and not run.flags & DRC_INVALID):
-            self.changed.add(run)
-            self.example = self.example or (run, run._replace(base=base, drc_index=drc_index))
-        self.n_lmbs += run.lmbs
-        self.read_back = placed.read_back
-
-
-def merges(subject: Subject, table: LmbTable) -> Iterator[Merged]:
-    """Yield each set that Linux would write for a table and that would not decode to the same LMBs."""
+    size = table.lmb_size or 0
     for first, members in groupby(placed_in_sets(table), key=attrgetter("first")):
-        merged = Merged(subject, first)
+        changed = AffectedLmbs(subject, property=V2)
+        written_as: Run | None = None
+        n_lmbs = read_back = 0
         for placed in members:
-            merged.add(placed, table.lmb_size or 0)
-        if merged.changed or merged.read_back != merged.n_lmbs:
-            yield merged
+            run = placed.run
+            base, drc_index = in_set(first, placed.position, size)
+            # Which DRC index an LMB that has none comes out with is nobody's concern.
+            if run.base != base or (run.drc_index != drc_index and not run.flags & DRC_INVALID):
+                changed.add(run)
+                written_as = written_as or run._replace(base=base, drc_index=drc_index)
+            n_lmbs += run.lmbs
+            read_back = placed.read_back
+        effects = []
+        if read_back != n_lmbs:
+            effects.append(f" its 32-bit count is {read_back:,}, the others are lost")
+        if written_as is not None:
+            comes = "comes" if changed.n_lmbs == 1 else "come"
+            example = f"{changed.first} as {place(subject, written_as)}"
+            effects.append(f" {changed.number} {comes} out elsewhere, {example}")
+        if effects:
+            yield changed.violation(
+                f"{n_lmbs:,} LMBs from {place(subject, first)} on become one set at the next successful"
+                f" DLPAR request, which corrupts the property:{','.join(effects)}"
+            )
 
 
 @rule(
@@ -99,24 +89,7 @@ def merged_sets(subject: Subject) -> Iterator[Violation]:
         make v1. On a running system, do no DLPAR of memory before the next reboot: nothing is lost until then.
     """
     if subject.table.property_name == V2:
-        yield from (merge_violation(subject, merged) for merged in merges(subject, subject.table))
-
-
-def merge_violation(subject: Subject, merged: Merged) -> Violation:
-    """Return the violation that such a set is."""
-    message = (
-        f"{merged.n_lmbs:,} LMBs from {place(subject, merged.first)} on become one set at the next successful"
-        " DLPAR request, which corrupts the property:"
-    )
-    if merged.read_back != merged.n_lmbs:
-        message += f" its 32-bit count is {merged.read_back:,}, the others are lost"
-    if merged.example is not None:
-        run, written_as = merged.example
-        message += "," if merged.read_back != merged.n_lmbs else ""
-        comes = "comes" if merged.changed.n_lmbs == 1 else "come"
-        as_written = f"{place(subject, run)} as {place(subject, written_as)}"
-        message += f" {merged.changed.number} {comes} out elsewhere, {as_written}"
-    return merged.changed.violation(message)
+        yield from merges(subject, subject.table)
 
 
 @rule(

@@ -114,7 +114,7 @@ def repeated_points(subject: Subject) -> Iterator[Violation]:
 
 def _levels(subject: Subject, points: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
     """Return the domains at the reference points for each node; the last list of it counts, as in Linux."""
-    lists = [own_list.domains for own_list in (*memory_lists(subject), *cpu_lists(subject))]
+    lists = [own_list.lists.domains for own_list in (*memory_lists(subject), *cpu_lists(subject))]
     lookup = whole_lookup(subject)
     levels: dict[int, tuple[int, ...]] = {}
     for domains in chain(lists, lookup_rows(lookup)):

@@ -95,7 +95,7 @@ def _numbers_of_nodes(subject: Subject) -> tuple[int, int]:
     points = subject.associativity.reference_points[:2]
     if subject.associativity.form != 0 or len(points) < 2 or min(points) < 1:
         return 0, 0
-    own = (own_list.domains for own_list in memory_lists(subject))
+    own = (own_list.lists.domains for own_list in memory_lists(subject))
     lists = [domains for domains in chain(own, lookup_rows(whole_lookup(subject))) if len(domains) >= max(points)]
     meant, by_linux = (len({domains[point - 1] for domains in lists}) for point in points)
     return meant, by_linux

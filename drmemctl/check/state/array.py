@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.drmem.merge import merge_violation, merges
+from drmemctl.check.drmem.merge import merges
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_ARRAY
 from drmemctl.check.rule import rule
@@ -167,4 +167,4 @@ def merging_array(subject: Subject) -> Iterator[Violation]:
     """
     array = array_of(subject)
     if array is not None and subject.table.property_name == V2:
-        yield from (merge_violation(subject, merged) for merged in merges(subject, array))
+        yield from merges(subject, array)

@@ -84,6 +84,10 @@ class RtasStream:
     def __repr__(self) -> str:
         return f"<RtasStream: {count_of(len(self.answers), 'answer')}>"
 
+    def path(self, phandle: int) -> str:
+        """Return the path of a node, or nothing: also without a tree."""
+        return "" if self.labels is None else self.labels.path(phandle)
+
     def taken(self, kind: type[_D]) -> Iterator[tuple[int, Answer, _D]]:
         """Yield (position, answer, value) of those of a kind that Linux looks into."""
         for number, answer in enumerate(self.answers):

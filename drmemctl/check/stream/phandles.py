@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import RtasStream, TreeLabels
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.update_nodes import ACTION_MASK, ADD, COUNT_MASK, DELETE, OPCODES, Operation, UpdateNodes
 
 _LINUX = "Linux arch/powerpc/platforms/pseries/mobility.c: pseries_devicetree_update"
@@ -36,40 +36,26 @@ class NamedNode(NamedTuple):
     missing: str
 
 
-class NodeFinder:
-    """Which phandles have a node while the operations are done one by one."""
-
-    def __init__(self, labels: TreeLabels | None) -> None:
-        self._labels = labels
-        self._deleted: set[int] = set()
-        self._deleted_paths: set[str] = set()
-
-    def missing(self, phandle: int) -> str:
-        """Return why there is no node for a phandle, empty if there is one."""
-        if phandle == 0:
-            return "is none"
-        path = "" if self._labels is None else self._labels.path(phandle)
-        ancestors = (path[: match.start()] for match in re.finditer("/|$", path))
-        if phandle in self._deleted or not self._deleted_paths.isdisjoint(ancestors):
-            return "was deleted before"
-        return "" if self._labels is None or path else "is not in the tree"
-
-    def delete(self, phandle: int) -> None:
-        """Take a node away, with those below it."""
-        self._deleted.add(phandle)
-        if self._labels is not None and self._labels.path(phandle):
-            self._deleted_paths.add(self._labels.path(phandle))
-
-
 def _named(stream: RtasStream) -> Iterator[NamedNode]:
     """Yield every phandle of the operations that Linux acts on, as they are meant: not as it reads them."""
-    finder = NodeFinder(stream.labels)
+    deleted: set[int] = set()
+    deleted_paths: set[str] = set()
     for number, _, nodes in stream.taken(UpdateNodes):
         for operation in nodes.operations:
             for offset, phandle, drc_index in operation.items() if operation.action in OPCODES else ():
-                yield NamedNode(number, operation, offset, phandle, drc_index, finder.missing(phandle))
+                path = stream.path(phandle)
+                # With a node those below it are deleted.
+                ancestors = (path[: match.start()] for match in re.finditer("/|$", path))
+                if phandle == 0:
+                    missing = "is none"
+                elif phandle in deleted or not deleted_paths.isdisjoint(ancestors):
+                    missing = "was deleted before"
+                else:
+                    missing = "" if stream.labels is None or path else "is not in the tree"
+                yield NamedNode(number, operation, offset, phandle, drc_index, missing)
                 if operation.action == DELETE:
-                    finder.delete(phandle)
+                    deleted.add(phandle)
+                    deleted_paths.update([path] if path else ())
 
 
 @rule(
@@ -170,7 +156,7 @@ def no_node(stream: RtasStream) -> Iterator[Violation]:
         if node.drc_index is None and node.missing:
             message = f"{node.operation.name} of phandle {node.phandle:#x}, which {node.missing}: nothing is done"
             yield Violation(message, offset=node.offset, answer=node.number)
-        path = stream.labels.path(node.drc_index) if stream.labels is not None and node.drc_index else ""
+        path = stream.path(node.drc_index or 0)
         if path:
             message = f"the DRC index {node.drc_index:#010x} is also the phandle of {path}"
             yield Violation(message, offset=node.offset + 4, answer=node.number)

@@ -195,7 +195,7 @@ def passed_over(stream: RtasStream) -> Iterator[Violation]:
                 yield Violation(message, offset=descriptor.offset, answer=number)
             elif not descriptor.name:
                 yield Violation("a descriptor with an empty name", offset=descriptor.offset, answer=number)
-        path = stream.labels.path(properties.phandle or 0) if stream.labels is not None else ""
+        path = stream.path(properties.phandle or 0)
         if path and properties.path and properties.path != path:
             message = f"the path is {_short(properties.path)!r}, but phandle {properties.phandle:#x} is {path}"
             yield Violation(message, offset=20, answer=number)

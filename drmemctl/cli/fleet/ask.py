@@ -66,7 +66,8 @@ def command(
     if named is None and question is not None and is_name(question):
         raise click.UsageError(f"no question {question!r}; there are {', '.join(QUESTIONS)}.")
     if partition is not None and not (named and named.takes_partition):
-        raise click.UsageError(f"only {', '.join(_about_one())} ask about one PARTITION.")
+        about_one = [entry.name for entry in QUESTIONS.values() if entry.takes_partition]
+        raise click.UsageError(f"only {', '.join(about_one)} ask about one PARTITION.")
     if show:
         show_sql(screen, QUESTIONS.values() if named is None else [named], partition)
         return
@@ -84,9 +85,3 @@ def command(
         if partition is not None and not any(views.ask(INPUTS_OF.sql(partition)).rows):
             say(f"{dataset}: no input is of a partition {partition!r}; the view partitions has their names")
         show_answer(screen, views.ask(sql), format, named and named.name, sql)
-
-
-def _about_one() -> list[str]:
-    from drmemctl.fleet.questions import QUESTIONS
-
-    return [question.name for question in QUESTIONS.values() if question.takes_partition]

@@ -13,7 +13,6 @@ from drmemctl.cli.kernel_options import kernel_option, setting
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
-    from drmemctl.fleet.pairs import Pair
     from drmemctl.kernel.profiles import Profile
 
 _EXIT_FINDINGS = 1
@@ -64,7 +63,7 @@ def command(
     if (dataset is None) != bool(before):
         raise click.UsageError("name a DATASET, or pairs by --before and --after.")
     check_extra()
-    from drmemctl.fleet.pairs import Capture, Pair, compared, pairs_file
+    from drmemctl.fleet.pairs import Capture, Pair, compared, pairs_file, pairs_of
     from drmemctl.output.files import write_atomically
     from drmemctl.output.fleet_diff import show_pairs
     from drmemctl.output.progress import bar_of_counts
@@ -72,7 +71,14 @@ def command(
     if dataset is None:
         pairs = [Pair(None, Capture(old), Capture(new)) for old, new in zip(before, after, strict=True)]
     else:
-        pairs = _pairs(dataset, partition)
+        from drmemctl.fleet.ask import fleet
+        from drmemctl.fleet.work import CHECK
+
+        with fleet(dataset, (CHECK,)) as views:
+            pairs = pairs_of(views, partition)
+        if not pairs:
+            whose = "no partition has" if partition is None else f"there is no partition {partition!r} with"
+            say(f"{dataset}: nothing to compare: {whose} two captures; the view partitions has their names")
     named: Profile | None = kernel if kernel is not None else setting("kernel")
     for note in () if named is None else named.notes:
         say(note)
@@ -84,16 +90,3 @@ def command(
     if any(difference.error for difference in differences):
         return _EXIT_UNREADABLE
     return _EXIT_FINDINGS if any(difference.rows for difference in differences) else 0
-
-
-def _pairs(dataset: str, partition: str | None) -> list[Pair]:
-    from drmemctl.fleet.ask import fleet
-    from drmemctl.fleet.pairs import pairs_of
-    from drmemctl.fleet.work import CHECK
-
-    with fleet(dataset, (CHECK,)) as views:
-        pairs = pairs_of(views, partition)
-    if not pairs:
-        whose = "no partition has" if partition is None else f"there is no partition {partition!r} with"
-        say(f"{dataset}: nothing to compare: {whose} two captures; the view partitions has their names")
-    return pairs

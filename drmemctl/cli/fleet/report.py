@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import FILE
+from drmemctl.cli.common import FILE, write_page
 from drmemctl.cli.fleet.extra import check_extra
 
 _EXAMPLE = """
@@ -31,14 +31,9 @@ def command(dataset: str, output: str, title: str) -> None:
     check_extra()
     from drmemctl.fleet.ask import fleet
     from drmemctl.fleet.overview import overview_of
-    from drmemctl.output.files import write_text
     from drmemctl.output.progress import working
     from drmemctl.output.report.fleet_page import fleet_page
-    from drmemctl.output.screen import Screen
 
     with fleet(dataset) as views, working("asking the data set"):
         page = fleet_page(overview_of(views, dataset), title)
-    if output == "-":
-        Screen().write(page)
-        return
-    write_text(output, (page,))
+    write_page(output, page)
