@@ -6,8 +6,8 @@ RHEL: the source packages of every update of 8.0 to 8.10, 9.0 to 9.6 and 10.0, a
 `RHEL_8_READ`, `RHEL_9_READ` and `RHEL_10_READ`. All that is in the table of capabilities was looked up in each;
 one that is not listed is as in the mainline release.
 
-SLES: patches that a series.conf of kernel-source lists, which is applied in that order. Nothing follows from what
-it does not list, since only parts of it were read.
+SLES: patches in openSUSE/kernel-source, at a commit whose README.BRANCH names the branch. Nothing follows from
+what is not listed.
 """
 
 from __future__ import annotations
@@ -219,8 +219,7 @@ RHEL_9_READ = (
 RHEL_10_READ = "55.9.1-55.24.1"
 
 _SERIES = "series.conf of kernel-source at 7ead8e183532"
-"""Its patches of 5.17 are of 2022, and powerpc-drmem-Make-LMB-walk-a-bit-more-flexible.patch came for 15 SP3
-(jsc#SLE-13848): the branch SLE15-SP3, when its builds got the prefix 150300."""
+"""By its README.BRANCH that is SLE15-SP3; its patches of 5.17 are of 2022, when builds got the prefix 150300."""
 
 _SP3_BUILD = (150300,)
 
@@ -267,10 +266,24 @@ SLES_15_SP3: tuple[Backport, ...] = (
     ),
 )
 
+_SP4 = "kernel-source at c0a6ef33cd6a (README.BRANCH: SLE 15 SP4 RT, which merges SLE15-SP4), patches.suse/"
+
+SLES_15_SP4: tuple[Backport, ...] = (
+    Backport("cpu-ids-by-node", f"{_SP4}powerpc-pseries-Prevent-free-CPU-ids-being-reused-on.patch (bsc#1190620)"),
+    Backport(
+        "platform-facilities-kept",
+        f"{_SP4}powerpc-pseries-mobility-ignore-ibm-platform-facilit.patch (stable-5.14.19)",
+    ),
+)
+
+_SP5 = "kernel-source at 349df746f254 (README.BRANCH: SLE 15 SP5 RT, which merges SLE15-SP5), patches.suse/"
+_DISTANCES = f"{_SP5}powerpc-pseries-Consolidate-different-NUMA-distance-.patch (8ddc6448ec5a, jsc#PED-551)"
+
 SLES_15_SP5: tuple[Backport, ...] = (
     Backport(
         "form2",
-        "kernel-source, branch SLE15-SP5: patches.suse/powerpc-pseries-Add-support-for-FORM2-associativity.patch "
-        "(1c6b5a7e7405, jsc#PED-551)",
+        f"{_SP5}powerpc-pseries-Add-support-for-FORM2-associativity.patch (1c6b5a7e7405, jsc#PED-551)",
     ),
+    Backport("connector-distances", _DISTANCES),
+    Backport("unguarded-memory-node", _DISTANCES),
 )

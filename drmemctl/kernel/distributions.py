@@ -13,6 +13,7 @@ from drmemctl.kernel.backports import (
     RHEL_9_READ,
     RHEL_10_READ,
     SLES_15_SP3,
+    SLES_15_SP4,
     SLES_15_SP5,
     Backport,
     build_of,
@@ -85,7 +86,7 @@ DISTRIBUTIONS: tuple[Distribution, ...] = (
     Distribution(
         "sles-15-sp3", "SUSE Linux Enterprise Server 15 SP3", (5, 3), 18, r"-(?:5[79][.-]|150300\.)", SLES_15_SP3
     ),
-    Distribution("sles-15-sp4", "SUSE Linux Enterprise Server 15 SP4", (5, 14), 21, r"-150400\."),
+    Distribution("sles-15-sp4", "SUSE Linux Enterprise Server 15 SP4", (5, 14), 21, r"-150400\.", SLES_15_SP4),
     Distribution("sles-15-sp5", "SUSE Linux Enterprise Server 15 SP5", (5, 14), 21, r"-150500\.", SLES_15_SP5),
     Distribution("sles-15-sp6", "SUSE Linux Enterprise Server 15 SP6", (6, 4), 0, r"-150600\."),
     Distribution("sles-15-sp7", "SUSE Linux Enterprise Server 15 SP7", (6, 4), 0, r"-150700\."),
