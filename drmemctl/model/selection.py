@@ -79,7 +79,6 @@ def _having(run: Run, lmb_size: int | None, addresses: AddressRange) -> Iterator
             yield 0, run.lmbs
         return
     for shift in (0, ADDRESSES):
-        first = max(0, (addresses.first + shift - run.base) // lmb_size)
-        end = min(run.lmbs, -((run.base - addresses.end - shift) // lmb_size))
-        if first < end:
-            yield first, end
+        positions = run.positions_in(addresses.first + shift, addresses.end + shift, lmb_size)
+        if positions:
+            yield positions.start, positions.stop
