@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import compress, groupby
+from typing import TypeVar
 
 from drmemctl.check.subject import BlockRange, MemoryBlock, SenseRange, Subject
 from drmemctl.check.survey import per_subject
@@ -17,6 +18,7 @@ from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.run import Run
 from drmemctl.model.runs import Runs
 
+_T = TypeVar("_T")
 _LARGEST_DRC_INDEX = (1 << 32) - 1
 
 
@@ -140,3 +142,14 @@ def by_sense(senses: Mapping[int, int] | tuple[SenseRange, ...]) -> Intervals:
         else:
             spans.add(drc_index, 1, sense)
     return spans
+
+
+def sensed(subject: Subject, table: LmbTable, judge: Callable[[int, int], _T]) -> Iterator[tuple[_T, Run]]:
+    """Yield what `judge` says of flags and a connector's sense, where that is true, with the LMBs concerned."""
+    judge_once = cache(judge)
+    lmbs, senses = spans_of_drc_indexes(table.runs).disjoint(), by_sense(subject.running.senses or ())
+    for start, count, owner, sense in side_by_side(lmbs, senses):
+        if owner is not None and sense is not None:
+            verdict = judge_once(table.runs.flags[owner], sense)
+            if verdict:
+                yield verdict, part_of_drc(table, owner, start, count)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory
@@ -15,11 +14,9 @@ from drmemctl.check.tables import (
     Nodes,
     block_ranges,
     block_spans,
-    by_sense,
     part_at,
-    part_of_drc,
+    sensed,
     spans_of_addresses,
-    spans_of_drc_indexes,
 )
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE, RESERVED
@@ -70,17 +67,9 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
         Assigned but not present: remove the LMB by index as soon as possible.
         `drmemctl repair` finds the requests that put it right, if any do.
     """
-    table = live_table(subject)
     reasons = LmbsByReason[str](subject)
-    contradiction = cache(_contradiction)
-    for start, count, owner, sense in side_by_side(
-        spans_of_drc_indexes(table.runs).disjoint(), by_sense(subject.running.senses or ())
-    ):
-        if owner is None or sense is None:
-            continue
-        reason = contradiction(table.runs.flags[owner], sense)
-        if reason:
-            reasons.add(reason, part_of_drc(table, owner, start, count))
+    for reason, run in sensed(subject, live_table(subject), _contradiction):
+        reasons.add(reason, run)
     yield from reasons.violations(lambda reason, lmbs: f"{lmbs.are} {reason}, first {lmbs.first}")
 
 
