@@ -105,13 +105,15 @@ def _ranges_of_blocks(blocks: Mapping[int, MemoryBlock]) -> Iterator[BlockRange]
         yield BlockRange(first, 1 + len(following), node, online)
 
 
-def block_spans(subject: Subject) -> Intervals:
-    """Return the bytes of the memory blocks; the owner is the position in `block_ranges`."""
-    size = subject.running.block_size or 0
+def beside_blocks(subject: Subject, lmbs: Intervals) -> Iterator[tuple[int, int, int, BlockRange | None]]:
+    """Yield (start, bytes, owner) of LMBs, and the memory blocks there: None where there are none."""
+    blocks, size = block_ranges(subject), subject.running.block_size or 0
     spans = Intervals()
-    for position, blocks in enumerate(block_ranges(subject)):
-        spans.add(blocks.first * size, blocks.count * size, position)
-    return spans
+    for position, part in enumerate(blocks):
+        spans.add(part.first * size, part.count * size, position)
+    for start, count, owner, position in side_by_side(lmbs, spans):
+        if owner is not None:
+            yield start, count, owner, None if position is None else blocks[position]
 
 
 class Nodes:
