@@ -109,8 +109,8 @@ def beside_blocks(subject: Subject, lmbs: Intervals) -> Iterator[tuple[int, int,
     """Yield (start, bytes, owner) of LMBs, and the memory blocks there: None where there are none."""
     blocks, size = block_ranges(subject), subject.running.block_size or 0
     spans = Intervals()
-    for position, part in enumerate(blocks):
-        spans.add(part.first * size, part.count * size, position)
+    for number, part in enumerate(blocks):
+        spans.add(part.first * size, part.count * size, number)
     for start, count, owner, position in side_by_side(lmbs, spans):
         if owner is not None:
             yield start, count, owner, None if position is None else blocks[position]
