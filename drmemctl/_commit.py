@@ -36,7 +36,8 @@ def commit_of(checkout: str) -> str:
     git = os.path.join(checkout, linked) if linked else git  # noqa: PTH118
     head = _read(f"{git}/HEAD").strip()
     _, symbolic, name = head.partition("ref: ")
-    return _checked(_resolved(git, name) if symbolic else head)
+    commit_id = _resolved(git, name) if symbolic else head
+    return commit_id[:_SHOWN] if _ID.match(commit_id) else ""
 
 
 def _resolved(git: str, name: str) -> str:
@@ -46,10 +47,6 @@ def _resolved(git: str, name: str) -> str:
         return loose
     lines = (line.split(" ", 1) for line in _read(f"{common}/packed-refs").splitlines())
     return next((line[0] for line in lines if line[1:] == [name]), "")
-
-
-def _checked(found: str) -> str:
-    return found[:_SHOWN] if _ID.match(found) else ""
 
 
 def _read(path: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 _KERNEL = re.compile(r"\+?(?:0[xX](?P<hex>[0-9a-fA-F]+)|0(?P<octal>[0-7]*)|(?P<decimal>[1-9][0-9]*))\Z", re.ASCII)
+_BASES = (("hex", 16), ("octal", 8), ("decimal", 10))
 _LONGEST = 40
 
 
@@ -16,7 +17,10 @@ def parse_kernel_int(text: str, bits: int = 32) -> int:
     """
     match = _KERNEL.match(text) if len(text) <= _LONGEST else None
     if match is None:
-        raise ValueError(_advice(text))
+        advice = "0x... is hexadecimal, 0... octal, anything else decimal"
+        if re.fullmatch(r"[0-9a-fA-F]{1,16}", text, re.ASCII):
+            advice = f"write 0x{text} for hexadecimal"
+        raise ValueError(f"not a number: {advice}")
     digits, base = next((match[kind], base) for kind, base in _BASES if match[kind] is not None)
     value = int(digits or "0", base)
     if value >> bits:
@@ -40,15 +44,6 @@ def parse_drc_index(text: str) -> int:
 def printed_drc_index(text: str) -> str:
     """Return how to write a DRC index that is written as the kernel prints it; empty for any other text."""
     return f"0x{text}" if re.fullmatch(r"[0-9a-fA-F]{8}", text, re.ASCII) else ""
-
-
-_BASES = (("hex", 16), ("octal", 8), ("decimal", 10))
-
-
-def _advice(text: str) -> str:
-    if re.fullmatch(r"[0-9a-fA-F]{1,16}", text, re.ASCII):
-        return f"not a number: write 0x{text} for hexadecimal"
-    return "not a number: 0x... is hexadecimal, 0... octal, anything else decimal"
 
 
 def as_int(count: int) -> int:

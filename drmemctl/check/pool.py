@@ -91,7 +91,13 @@ class _Pool:
         self._executor = ProcessPoolExecutor(jobs, get_context("fork"), initializer=_begin, initargs=(work,))
         self._executor.submit(os.getpid)  # forks all of them
         self._processes = [process for process in active_children() if process not in older]
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        except BaseException:
+            # What came meanwhile is raised here. An executor that nobody stops is at its end in another thread
+            # while Python ends: it may then write into a pipe that is closed.
+            self.stop()
+            raise
 
     def submit(self, task: object) -> _Answer:
         try:

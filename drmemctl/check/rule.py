@@ -34,6 +34,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
     "block-size": lambda subject: subject.has_lmbs and is_block_size(subject.table.lmb_size or 0),
     "after-cas": lambda subject: subject.after_cas,
     "before": lambda subject: subject.before is not None,
+    "lmbs-before": lambda subject: subject.before is not None and subject.before.has_lmbs,
     "array": lambda subject: subject.running.array is not None,
     "senses": lambda subject: subject.running.senses is not None,
     "blocks": lambda subject: (

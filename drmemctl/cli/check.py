@@ -14,8 +14,10 @@ from drmemctl.cli.common import (
     TREE,
     color_option,
     dump_options,
+    fail_on_option,
     format_option,
     named_file,
+    no_drmem_option,
     of_kcore,
     open_tree,
     quiet_option,
@@ -92,12 +94,8 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
 @click.option(
     "--array", metavar="FILE", type=FILE, help="The LMB array that the kernel of TREE has (simulate --save-array)."
 )
-@click.option(
-    "--fail-on",
-    type=click.Choice(["error", "warning", "info", "never"]),
-    help="The least severity for exit code 1.  [default: warning]",
-)
-@click.option("--allow-no-drmem", is_flag=True, help="Pass trees in which there is nothing to judge.")
+@fail_on_option("The least severity for exit code 1.  [default: warning]")
+@no_drmem_option()
 @click.option(
     "--baseline",
     metavar="FILE",

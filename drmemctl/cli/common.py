@@ -169,6 +169,17 @@ def quiet_option() -> Decorator:
     )
 
 
+def fail_on_option(about: str = "The least severity for exit code 1.", **kind: Any) -> Decorator:
+    """Return `--fail-on`."""
+    return click.option("--fail-on", type=click.Choice(["error", "warning", "info", "never"]), help=about, **kind)
+
+
+def no_drmem_option() -> Decorator:
+    """Return `--allow-no-drmem`."""
+    about = "Pass trees in which there is nothing to judge."
+    return click.option("--allow-no-drmem", is_flag=True, help=about)
+
+
 def limit_option(default: int, about: str) -> Decorator:
     """Return `--limit`: so much is made or listed, and more refused; `show_option` is how much is shown."""
     return click.option("--limit", metavar="N", type=Count(1), default=default, show_default=True, help=about)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, TREE, color_option, format_option, open_tree, write_output
+from drmemctl.cli.common import FILE, TREE, color_option, fail_on_option, format_option, open_tree, write_output
 from drmemctl.cli.kernel_options import kernel_choice, kernel_option, setting
 from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen
@@ -45,13 +45,7 @@ a JSON list of {call, answer, status}, as a migration is recorded in; each 4096 
     help="Name the nodes and LMBs of this tree, and judge by it.",
 )
 @kernel_option("the one that --tree names, else any", "Only rules about this kernel. ")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["error", "warning", "info", "never"]),
-    default="warning",
-    show_default=True,
-    help="The least severity for exit code 1.",
-)
+@fail_on_option(default="warning", show_default=True)
 @click.option("--encode", is_flag=True, help="FILE is JSON as --format json prints it: make the bytes again.")
 @click.option(
     "-o",

@@ -285,8 +285,8 @@ def _say_start(question: Question, deadline: float) -> None:
         return
     for violation in contradictions[:1]:
         more = f" (and {len(contradictions) - 1:,} more)" if contradictions[1:] else ""
-        known = "not consistent before any thread begins, which is not counted"
-        say(f"{known}: {violation.rule}: {violation.message}{more}")
+        head = "not consistent before any thread begins, which is not counted"
+        say(f"{head}: {violation.rule}: {violation.message}{more}")
 
 
 def _ends_to_show(answer: PolicyAnswer, format: str, most: int | None) -> Sequence[End]:

@@ -38,14 +38,6 @@ def settings_error(message: str) -> click.UsageError:
     return click.UsageError(worded(message))
 
 
-def choose_settings(ctx: click.Context, config: str | None, *, isolated: bool) -> None:
-    """Let settings come from a file that is named, or from none, where either is asked for."""
-    if config is not None and isolated:
-        raise click.UsageError("--config and --isolated exclude each other.")
-    if config is not None or isolated:
-        ctx.meta[_FILE], ctx.meta[_ISOLATED] = config, isolated
-
-
 def chosen_file() -> str | None:
     """Return the file of settings: the one named, or the nearest; None for none."""
     ctx = click.get_current_context(silent=True)
@@ -105,8 +97,9 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _choose(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     if value:
-        file = value if param.name == "config" else ctx.meta.get(_FILE)
-        choose_settings(ctx, file, isolated=bool(ctx.meta.get(_ISOLATED)) or param.name == "isolated")
+        ctx.meta[_FILE if param.name == "config" else _ISOLATED] = value
+        if ctx.meta.get(_FILE) is not None and ctx.meta.get(_ISOLATED):
+            raise click.UsageError("--config and --isolated exclude each other.")
 
 
 def _may_be_there() -> bool:

@@ -5,6 +5,9 @@ RHEL: the source packages of every update of 8.0 to 8.10, 9.0 to 9.6 and 10.0, a
 (unpacked on GitHub: mkuron/almalinux-kernel and bobolopolis/linux-el, which agree), up to the builds in
 `RHEL_8_READ`, `RHEL_9_READ` and `RHEL_10_READ`. All that is in the table of capabilities was looked up in each;
 one that is not listed is as in the mainline release.
+
+SLES: patches in openSUSE/kernel-source, at a commit whose README.BRANCH names the branch. Nothing follows from
+what is not listed.
 """
 
 from __future__ import annotations
@@ -215,10 +218,72 @@ RHEL_9_READ = (
 
 RHEL_10_READ = "55.9.1-55.24.1"
 
+_SERIES = "series.conf of kernel-source at 7ead8e183532"
+"""By its README.BRANCH that is SLE15-SP3; its patches of 5.17 are of 2022, when builds got the prefix 150300."""
+
+_SP3_BUILD = (150300,)
+
+
+def _listed(patches: Mapping[str, str], *, has: bool) -> Iterator[Backport]:
+    """Yield what patches of SLES 15 SP3 bring, or take away: by capabilities, the name of the patch."""
+    for names, patch in patches.items():
+        for name in names.split():
+            yield Backport(name, f"{_SERIES} (15 SP3), {patch}.patch", has, _SP3_BUILD)
+
+
+SLES_15_SP3: tuple[Backport, ...] = (
+    *_listed(
+        {
+            "aa-sync": "pseries-drmem-update-LMBs-after-LPM",
+            "migratable-max-domains": "powerpc-numa-Consider-the-max-NUMA-node-for-migratab",
+            "cpu-ids-by-node": "powerpc-pseries-Prevent-free-CPU-ids-being-reused-on",
+            "current-domains": "powerpc-numa-Restrict-possible-nodes-based-on-platfo",
+            "home-node-first": "powerpc-numa-Prefer-node-id-queried-from-vphn",
+            "node-lookup-first": "powerpc-pseries-mobility-refactor-node-lookup-during",
+            "update-errors-prefixed": "powerpc-pseries-mobility-error-message-improvements",
+            "suspend-in-stop-machine": "powerpc-pseries-mobility-use-stop_machine-for-join-s",
+            "kexec-file-crash": "powerpc-kexec_file-Prepare-elfcore-header-for-crashi",
+        },
+        has=True,
+    ),
+    *_listed(
+        {
+            "wrong-node-add": "pseries-hotplug-memory-hot-add-skip-redundant-LMB-lo",
+            "assigned-diff-notifier": "powerpc-pseries-remove-obsolete-memory-hotplug-DT-no",
+            "block-size-u32": "pseries-Fix-64-bit-logical-memory-block-panic",
+            "prrn-update": "powerpc-rtasd-simplify-handle_rtas_event-emit-messag",
+            "prrn-readd": "powerpc-pseries-remove-prrn-special-case-from-DT-upd",
+            "cpu-readd": "powerpc-pseries-remove-dlpar_cpu_readd",
+            "cpu-topology-update home-node-poll prrn-off-by-default": (
+                "powerpc-numa-remove-ability-to-enable-topology-updat"
+            ),
+            "topology-stopped-in-migration topology-switch-kept": (
+                "powerpc-numa-remove-start-stop_topology_update"
+            ),
+            "home-node-at-boot": "powerpc-numa-stub-out-numa_update_cpu_topology",
+        },
+        has=False,
+    ),
+)
+
+_SP4 = "kernel-source at c0a6ef33cd6a (README.BRANCH: SLE 15 SP4 RT, which merges SLE15-SP4), patches.suse/"
+
+SLES_15_SP4: tuple[Backport, ...] = (
+    Backport("cpu-ids-by-node", f"{_SP4}powerpc-pseries-Prevent-free-CPU-ids-being-reused-on.patch (bsc#1190620)"),
+    Backport(
+        "platform-facilities-kept",
+        f"{_SP4}powerpc-pseries-mobility-ignore-ibm-platform-facilit.patch (stable-5.14.19)",
+    ),
+)
+
+_SP5 = "kernel-source at 349df746f254 (README.BRANCH: SLE 15 SP5 RT, which merges SLE15-SP5), patches.suse/"
+_DISTANCES = f"{_SP5}powerpc-pseries-Consolidate-different-NUMA-distance-.patch (8ddc6448ec5a, jsc#PED-551)"
+
 SLES_15_SP5: tuple[Backport, ...] = (
     Backport(
         "form2",
-        "kernel-source, branch SLE15-SP5: patches.suse/powerpc-pseries-Add-support-for-FORM2-associativity.patch "
-        "(1c6b5a7e7405, jsc#PED-551)",
+        f"{_SP5}powerpc-pseries-Add-support-for-FORM2-associativity.patch (1c6b5a7e7405, jsc#PED-551)",
     ),
+    Backport("connector-distances", _DISTANCES),
+    Backport("unguarded-memory-node", _DISTANCES),
 )

@@ -12,6 +12,8 @@ from drmemctl.kernel.backports import (
     RHEL_9,
     RHEL_9_READ,
     RHEL_10_READ,
+    SLES_15_SP3,
+    SLES_15_SP4,
     SLES_15_SP5,
     Backport,
     build_of,
@@ -81,8 +83,10 @@ DISTRIBUTIONS: tuple[Distribution, ...] = (
     Distribution("rhel-9", "Red Hat Enterprise Linux 9", (5, 14), 0, _EL.format(9), RHEL_9, RHEL_9_READ),
     Distribution("rhel-10", "Red Hat Enterprise Linux 10", (6, 12), 0, _EL.format(10), (), RHEL_10_READ),
     Distribution("sles-15-sp2", "SUSE Linux Enterprise Server 15 SP2", (5, 3), 18, r"-(?:2[24][.-]|150200\.)"),
-    Distribution("sles-15-sp3", "SUSE Linux Enterprise Server 15 SP3", (5, 3), 18, r"-(?:5[79][.-]|150300\.)"),
-    Distribution("sles-15-sp4", "SUSE Linux Enterprise Server 15 SP4", (5, 14), 21, r"-150400\."),
+    Distribution(
+        "sles-15-sp3", "SUSE Linux Enterprise Server 15 SP3", (5, 3), 18, r"-(?:5[79][.-]|150300\.)", SLES_15_SP3
+    ),
+    Distribution("sles-15-sp4", "SUSE Linux Enterprise Server 15 SP4", (5, 14), 21, r"-150400\.", SLES_15_SP4),
     Distribution("sles-15-sp5", "SUSE Linux Enterprise Server 15 SP5", (5, 14), 21, r"-150500\.", SLES_15_SP5),
     Distribution("sles-15-sp6", "SUSE Linux Enterprise Server 15 SP6", (6, 4), 0, r"-150600\."),
     Distribution("sles-15-sp7", "SUSE Linux Enterprise Server 15 SP7", (6, 4), 0, r"-150700\."),

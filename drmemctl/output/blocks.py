@@ -9,7 +9,7 @@ from typing import Any
 
 from drmemctl.formats.block_states import state_name
 from drmemctl.formats.plain import record as plain_record
-from drmemctl.kernel.block_map import BlockSpan, Owner
+from drmemctl.kernel.block_map import BlockSpan
 from drmemctl.kernel.boot_regions import DriverMemory
 from drmemctl.kernel.sections import SECTION, SUBSECTION
 from drmemctl.output.csv import csv_lines
@@ -77,15 +77,17 @@ def _record(span: BlockSpan, blocks: BootBlocks) -> dict[str, Any]:
         "node": None if blocks.unknown else span.node,
         "exists": span.node is not None,
         "state": _state(span) or None,
-        "owners": [_owner(owner) for owner in span.owners],
+        "owners": [
+            {
+                **record(owner, "kind state base size"),
+                **(
+                    {"path": safe(owner.path, None)} if owner.run is None else record(owner.run, "drc_index count")
+                ),
+            }
+            for owner in span.owners
+        ],
         **record(span, "owner_count=n_owners shared aligned adding=meets"),
     }
-
-
-def _owner(owner: Owner) -> dict[str, Any]:
-    run = owner.run
-    whose = {"path": safe(owner.path, None)} if run is None else record(run, "drc_index count")
-    return {**record(owner, "kind state base size"), **whose}
 
 
 def _pmem_record(region: DriverMemory, size: int) -> dict[str, Any]:

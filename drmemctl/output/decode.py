@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from drmemctl.check.decoding import Decoding
 from drmemctl.check.finding import Finding
-from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.plain import record as plain_record
 from drmemctl.formats.rtas_document import as_plain
-from drmemctl.formats.rtas_input import Answer
 from drmemctl.formats.rtas_kinds import meaning_of
 from drmemctl.formats.rtas_labels import NO_LABELS
 from drmemctl.output.findings import MESSAGE, finding_lines
@@ -33,7 +30,16 @@ def show_decoding(screen: Screen, decoding: Decoding, format: str) -> None:
     """Print answers as `text` or `json`."""
     if format == "json":
         head = {"kind": decoding.kind}
-        answers = (_answer_record(answer, decoding.stream) for answer in decoding.stream.answers)
+        labels = decoding.stream.labels or NO_LABELS
+        answers = (
+            {
+                **as_plain(answer),
+                "status_text": None if answer.status is None else meaning_of(answer.kind, answer.status),
+                "fields": [record(field, FIELD) for field in answer.value.fields(labels)],
+                "defects": [plain_record(defect, "code message offset") for defect in answer.value.defects],
+            }
+            for answer in decoding.stream.answers
+        )
         findings = (record(finding, _FINDING) for finding in decoding.findings)
         # The values must come back as the same bytes, so their texts are whole.
         screen.write_all(streamed("decode", head, {"answers": answers, "findings": findings}))
@@ -45,16 +51,6 @@ def hex_lines(data: bytes) -> Iterator[str]:
     """Yield bytes as lines of hex, which `decode` reads as well."""
     for at in range(0, len(data), HEX_BYTES):
         yield data[at : at + HEX_BYTES].hex() + "\n"
-
-
-def _answer_record(answer: Answer, stream: RtasStream) -> dict[str, Any]:
-    status = answer.status
-    return {
-        **as_plain(answer),
-        "status_text": None if status is None else meaning_of(answer.kind, status),
-        "fields": [record(field, FIELD) for field in answer.value.fields(stream.labels or NO_LABELS)],
-        "defects": [plain_record(defect, "code message offset") for defect in answer.value.defects],
-    }
 
 
 def _text(screen: Screen, decoding: Decoding) -> Iterator[str]:

@@ -15,7 +15,7 @@ from drmemctl.output.diff_text import DiffSection, sections
 from drmemctl.output.diff_words import headlines, notes
 from drmemctl.output.sarif import artifact_of, document_of, result_of, rule_record
 from drmemctl.output.text import safe
-from drmemctl.output.xml import in_xml, lines_in_xml
+from drmemctl.output.xml import failure, in_xml, junit_case, junit_document, junit_suite, lines_in_xml, system_out
 
 _MOST = 200
 """Differences of a part that are listed: a CI server keeps what it is given."""
@@ -53,26 +53,21 @@ def _line(section: DiffSection, row: Sequence[Any]) -> str:
 
 
 def junit(diff: Diff, fail_on: Collection[str]) -> Iterator[str]:
-    """Yield the document: a case for each part, and what was compared."""
+    """Return the document: a case for each part, and what was compared."""
     failing = failing_parts(diff, fail_on)
     lines: dict[str, list[str]] = _differences(diff)
     lines[OF_MIGRATION] = [in_lines(finding, diff.new.source, _RANGES) for finding in diff.findings]
     suite = in_xml(f"{diff.old.source} -> {diff.new.source}", None)
-    yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="drmemctl diff">\n'
-    counts = f'tests="{len(PARTS)}" failures="{len(failing)}" errors="0" skipped="0"'
-    yield f'  <testsuite name="{suite}" {counts}>\n'
+    parts = []
     for part in PARTS:
-        head = f'    <testcase classname="{suite}" name="{part}"'
-        text = lines_in_xml("\n".join(lines[part]))
+        body = system_out(text := lines_in_xml("\n".join(lines[part])))
         if part in failing:
             said = in_xml(lines[part][0].partition("\n")[0]) if lines[part] else "different"
-            kind = "finding" if part == OF_MIGRATION else "difference"
-            body = f'<failure type="{kind}" message="{said}">{text}</failure>'
-        else:
-            body = f"<system-out>{text}</system-out>" if text else ""
-        yield f"{head}>\n      {body}\n    </testcase>\n" if body else f"{head}/>\n"
+            body = failure("finding" if part == OF_MIGRATION else "difference", said, text)
+        parts.append(junit_case(suite, part, body))
     said = "\n".join([*headlines(diff), *notes(diff)])
-    yield f"    <system-out>{lines_in_xml(said)}</system-out>\n  </testsuite>\n</testsuites>\n"
+    parts.append(f"    {system_out(lines_in_xml(said))}\n")
+    return junit_document("diff", junit_suite(suite, (len(PARTS), len(failing), 0, 0), parts))
 
 
 def sarif(diff: Diff, fail_on: Collection[str], docs_url: str = "") -> Iterator[str]:

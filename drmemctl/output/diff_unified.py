@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
 from drmemctl.compare.diff import Diff
-from drmemctl.compare.properties import HEADER, PropertyChange
+from drmemctl.compare.properties import HEADER
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.lookup_arrays import LookupArrays
@@ -70,7 +70,18 @@ def _blocks(diff: Diff) -> Iterator[tuple[str, Lines, Lines]]:
         )
     if not diff.lookup.same:
         yield f"{NODE}:{LOOKUP_ARRAYS}", _list_lines(old.lookup), _list_lines(new.lookup)
-    yield from map(_block, diff.properties)
+    for change in diff.properties:
+        path = _path(change.new_path if change.old is None and change.change != "removed" else change.old_path)
+        if change.name is not None:
+            name = change.name if change.old_path == HEADER else shown_name(change.name)
+            yield path, value_lines(name, change.old), value_lines(name, change.new)
+        elif change.node is None:
+            yield path, [f"{_path(change.old_path)} {{"], [f"{_path(change.new_path)} {{"]
+        else:
+            from drmemctl.tree.writer import to_dts
+
+            lines = to_dts(change.node).splitlines()
+            yield (path, lines, []) if change.change == "removed" else (path, [], lines)
 
 
 def _set_lines(runs: Iterable[Run]) -> Lines:
@@ -84,20 +95,6 @@ def _list_lines(lookup: LookupArrays | None) -> Lines:
         return []
     rows = (f"<{' '.join(f'{domain:#010x}' for domain in row)}>" for row in lookup.rows())
     return [f"<{lookup.n_arrays:#010x} {lookup.array_sz:#010x}>", *rows]
-
-
-def _block(change: PropertyChange) -> tuple[str, Lines, Lines]:
-    """Return the path of what changed, and its lines in both trees."""
-    path = _path(change.new_path if change.old is None and change.change != "removed" else change.old_path)
-    if change.name is not None:
-        name = change.name if change.old_path == HEADER else shown_name(change.name)
-        return path, value_lines(name, change.old), value_lines(name, change.new)
-    if change.node is None:
-        return path, [f"{_path(change.old_path)} {{"], [f"{_path(change.new_path)} {{"]
-    from drmemctl.tree.writer import to_dts
-
-    lines = to_dts(change.node).splitlines()
-    return (path, lines, []) if change.change == "removed" else (path, [], lines)
 
 
 def _path(path: str) -> str:

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from drmemctl.output.explore import ExploreView, trace_lines
 from drmemctl.output.screen import Screen
-from drmemctl.output.xml import in_xml
+from drmemctl.output.xml import failure, in_xml, junit_case, junit_document, junit_suite, system_out
 from drmemctl.simulate.interleave.answer import PolicyAnswer
 from drmemctl.simulate.interleave.trace import TracedEnd
 from drmemctl.wording import count_of
@@ -18,20 +18,18 @@ _LINES = 200
 
 
 def junit(view: ExploreView) -> Iterator[str]:
-    """Yield the document; a policy is skipped if it is consistent so far, but not all schedules were looked at."""
+    """Return the document; a policy is skipped if it is consistent so far, but not all schedules were tried."""
     question, answers = view.question, view.answers
     name = in_xml(f"{question.tree.source}: Linux {question.kernel.name} on {question.hypervisor}")
     failures = sum(bool(answer.bad) for answer in answers)
     skipped = sum(not answer.bad and not answer.complete for answer in answers)
-    counts = f'tests="{len(answers)}" failures="{failures}" errors="0" skipped="{skipped}"'
-    yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="drmemctl explore">\n'
-    yield f'  <testsuite name="{name}" {counts}>\n'
-    for answer, ends in zip(answers, view.ends, strict=True):
-        body = _body(view, answer, ends)
-        head = f'    <testcase classname="{name}" name="locking {in_xml(answer.policy.name)}"'
-        yield f"{head}>\n      {body}\n    </testcase>\n"
+    cases = (
+        junit_case(name, f"locking {in_xml(answer.policy.name)}", _body(view, answer, ends))
+        for answer, ends in zip(answers, view.ends, strict=True)
+    )
     threads = "\n".join(in_xml(f"{number} {text}") for number, text in enumerate(question.threads, 1))
-    yield f"    <system-out>{threads}</system-out>\n  </testsuite>\n</testsuites>\n"
+    parts = chain(cases, (f"    {system_out(threads)}\n",))
+    return junit_document("explore", junit_suite(name, (len(answers), failures, 0, skipped), parts))
 
 
 def _body(view: ExploreView, answer: PolicyAnswer, ends: Iterable[TracedEnd]) -> str:
@@ -44,7 +42,7 @@ def _body(view: ExploreView, answer: PolicyAnswer, ends: Iterable[TracedEnd]) ->
         lines.append(f"not complete: {answer.why}; there may be other ends")
     if not answer.bad:
         if answer.complete:
-            return f"<system-out>{in_xml(looked_at)}</system-out>"
+            return system_out(in_xml(looked_at))
         return f'<skipped message="{in_xml("; ".join(lines))}"/>'
     shown = (
         line
@@ -55,4 +53,4 @@ def _body(view: ExploreView, answer: PolicyAnswer, ends: Iterable[TracedEnd]) ->
     worst = answer.worst
     message = looked_at if worst is None else f"{worst.rule} {worst.title}".strip() + f": {worst.message}"
     text = "\n".join(in_xml(line) for line in lines)
-    return f'<failure type="inconsistent" message="{in_xml(message)}">{text}</failure>'
+    return failure("inconsistent", in_xml(message), text)

@@ -111,7 +111,7 @@ def _lines(screen: Screen, summary: Summary, wording: _Wording) -> Iterator[str]
         if summary.outcomes[outcome]:
             number = screen.style(f"{summary.outcomes[outcome]:,}", _STYLES.get(outcome.name))
             yield f"  {number} {words}\n"
-    asked = (words for outcome, words in wording.questions.items() if summary.outcomes.get(outcome))
-    for question, answer in dict.fromkeys(asked):
+    questions = (words for outcome, words in wording.questions.items() if summary.outcomes.get(outcome))
+    for question, answer in dict.fromkeys(questions):
         line = f"drmemctl fleet ask {shlex.quote(safe(summary.dataset))} {question}: {answer}"
         yield screen.style(line + "\n", "dim")

@@ -117,7 +117,7 @@ def _evidence(value: PastValue) -> Iterator[str]:
         went = sum(new.lmbs for old, new in written.requested if old.flags & ~new.flags & ASSIGNED)
         again = sum(new.lmbs for old, new in written.requested if old.flags & new.flags & ASSIGNED)
         counts = ((came, "added"), (went, "removed"), (again, "taken out and added again"))
-        requests = [f"{count_of(number, 'LMB')} {done}" for number, done in counts if number]
+        requests = [f"{count_of(number, 'LMB')} {what_was_done}" for number, what_was_done in counts if number]
         yield f"as the kernel writes its array, with {' and '.join(requests) or 'no LMB added or removed'}"
     digits = 0 if value.change is None else value.change.address_digits
     for old, new in written.undone[:_UNDONE]:

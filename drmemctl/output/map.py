@@ -12,7 +12,7 @@ from typing import Any
 
 from drmemctl.formats.plain import record
 from drmemctl.model.address_map import HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Segment
-from drmemctl.model.picture import Gap, MapLine, Picture
+from drmemctl.model.picture import Gap, Picture
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.map_key import COLUMNS, LINES, Key, legend, rows, scale_words
 from drmemctl.output.screen import Screen
@@ -78,20 +78,18 @@ def _picture_lines(screen: Screen, address_map: AddressMap, width: int) -> Itera
         if isinstance(line, Gap):
             yield screen.style(f"… {size_text(line.size)} hole", "dim") + "\n"
         else:
-            yield from _line(screen, line, label, key)
+            cells = list(line.cells)
+            while cells and cells[-1].content.kind == HOLE:
+                cells.pop()
+            marked = groupby(
+                (key.of(cell.content) for cell in cells), key=lambda mark_and_style: mark_and_style[1]
+            )
+            letters = (screen.style("".join(mark for mark, _ in group), style) for style, group in marked)
+            yield f"{line.address:#0{label}x}  {''.join(letters)}\n"
+            marks = "".join("^" if cell.mixed else " " for cell in cells).rstrip()
+            if marks:
+                yield screen.style(" " * (label + 2) + marks, "dim") + "\n"
     yield "\n"
     for entry in legend(address_map, key, mixed=picture.mixed):
         pad = " " * (_MARKS_WIDTH - len(entry.marks)) if entry.marks else ""
         yield f"{screen.style(entry.marks, entry.style)}{pad}{entry.words}\n"
-
-
-def _line(screen: Screen, line: MapLine, label: int, key: Key) -> Iterator[str]:
-    cells = list(line.cells)
-    while cells and cells[-1].content.kind == HOLE:
-        cells.pop()
-    marked = groupby((key.of(cell.content) for cell in cells), key=lambda mark_and_style: mark_and_style[1])
-    letters = (screen.style("".join(mark for mark, _ in group), style) for style, group in marked)
-    yield f"{line.address:#0{label}x}  {''.join(letters)}\n"
-    marks = "".join("^" if cell.mixed else " " for cell in cells).rstrip()
-    if marks:
-        yield screen.style(" " * (label + 2) + marks, "dim") + "\n"

@@ -12,7 +12,7 @@ from drmemctl.formats.plain import record as plain_record
 from drmemctl.output.json import document, schema
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
-from drmemctl.output.xml import in_xml
+from drmemctl.output.xml import failure, in_xml, junit_case, junit_document, junit_suite
 from drmemctl.qualify.trial import TrialResult, file_name
 from drmemctl.wording import count_of
 
@@ -91,15 +91,11 @@ def _difference_lines(view: QualifyView, result: TrialResult) -> Iterator[str]:
 def _junit(view: QualifyView) -> Iterator[str]:
     suite = in_xml(f"{view.subject} against {view.model}")
     failures = sum(bool(result.differences) for result in view.results)
-    counts = f'tests="{len(view.results)}" failures="{failures}" errors="0" skipped="0"'
-    yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="drmemctl qualify">\n'
-    yield f'  <testsuite name="{suite}" {counts}>\n'
+    cases = []
     for result in view.results:
-        head = f'    <testcase classname="{suite}" name="{in_xml(result.trial.name)}"'
-        if not result.differences:
-            yield f"{head}/>\n"
-            continue
-        text = escape("\n".join(_difference_lines(view, result)))
-        message = in_xml(head_of(result))
-        yield f'{head}>\n      <failure type="difference" message="{message}">{text}</failure>\n    </testcase>\n'
-    yield "  </testsuite>\n</testsuites>\n"
+        body = ""
+        if result.differences:
+            text = escape("\n".join(_difference_lines(view, result)))
+            body = failure("difference", in_xml(head_of(result)), text)
+        cases.append(junit_case(suite, in_xml(result.trial.name), body))
+    return junit_document("qualify", junit_suite(suite, (len(view.results), failures, 0, 0), cases))

@@ -24,7 +24,26 @@ _MOST_COMMANDS = 16
 def show_repair(screen: Screen, repair: Repair, format: str) -> None:
     """Print it as `text` or `json`."""
     if format == "json":
-        screen.write(document(_document(repair)))
+        each_alone = repair.each_alone
+        proof = None
+        if repair.verdict in (PLAN, REBOOT):
+            steps = [
+                {**record(result, "step ok errno"), "log": [safe(line, None) for line in result.log]}
+                for result in repair.proof.results
+            ]
+            proof = {"consistent": repair.proof.consistent, "steps": steps}
+        facts = {
+            "schema": schema("repair"),
+            **record(repair, "kernel=simulation.profile.name hypervisor=simulation.hypervisor goal verdict"),
+            "contradictions": [_violation(violation) for violation in repair.contradictions],
+            "plan": [_request(request, each_alone=each_alone) for request in repair.requests],
+            **record(repair, "shortest tried needed_bytes=needed"),
+            "stuck": [record(part, _PART) for part in repair.stuck],
+            "reasons": [worded(reason, None) for reason in repair.reasons],
+            **record(repair, "notes"),
+            "proof": proof,
+        }
+        screen.write(document(facts))
         return
     screen.write_text(f"{line}\n" for line in _lines(screen, repair))
 
@@ -59,28 +78,6 @@ _DRMGR = {ADD: "-a", REMOVE: "-r"}
 
 _PART = "base=run.base count=run.lmbs drc_index=run.drc_index leaves=leaves.value reasons"
 """The keys of LMBs in JSON that may not leave."""
-
-
-def _document(repair: Repair) -> dict[str, Any]:
-    each_alone = repair.each_alone
-    proof = None
-    if repair.verdict in (PLAN, REBOOT):
-        steps = [
-            {**record(result, "step ok errno"), "log": [safe(line, None) for line in result.log]}
-            for result in repair.proof.results
-        ]
-        proof = {"consistent": repair.proof.consistent, "steps": steps}
-    return {
-        "schema": schema("repair"),
-        **record(repair, "kernel=simulation.profile.name hypervisor=simulation.hypervisor goal verdict"),
-        "contradictions": [_violation(violation) for violation in repair.contradictions],
-        "plan": [_request(request, each_alone=each_alone) for request in repair.requests],
-        **record(repair, "shortest tried needed_bytes=needed"),
-        "stuck": [record(part, _PART) for part in repair.stuck],
-        "reasons": [worded(reason, None) for reason in repair.reasons],
-        **record(repair, "notes"),
-        "proof": proof,
-    }
 
 
 def _violation(violation: Violation) -> dict[str, Any]:
@@ -128,8 +125,8 @@ _VERDICTS = {
 
 def _plan_lines(screen: Screen, repair: Repair) -> Iterator[str]:
     number = count_of(len(repair.requests), "request")
-    kept = "" if repair.shortest else " (range by range: there may be a shorter way)"
-    yield f"{number}, in this order, while no migration, drmgr or other request is under way{kept}:"
+    by_range = "" if repair.shortest else " (range by range: there may be a shorter way)"
+    yield f"{number}, in this order, while no migration, drmgr or other request is under way{by_range}:"
     each_alone = repair.each_alone
     for position, request in enumerate(repair.requests, 1):
         yield screen.style(f"[{position}] {request.step}", "bold")

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import chain
 
 from drmemctl.output.findings import finding_line
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import outcome, shortened
 from drmemctl.output.simulation_words import change_lines, cpu_lines
 from drmemctl.output.text import safe
-from drmemctl.output.xml import in_xml
+from drmemctl.output.xml import failure, in_xml, junit_case, junit_document, junit_suite, system_out
 from drmemctl.simulate.partition import Step, StepResult
 from drmemctl.simulate.session import Session
 
@@ -21,33 +22,21 @@ _LINES = 200
 
 
 def junit(session: Session, source: str, steps: Sequence[Step]) -> Iterator[str]:
-    """Yield the document; steps after an expectation that failed were skipped."""
+    """Return the document; steps after an expectation that failed were skipped."""
     failed = set(session.failed)
     simulation = session.simulation
     name = in_xml(f"{source}: Linux {simulation.profile.name} on {simulation.hypervisor}")
     dead = session.start.kernel.dead
     skipped = steps[len(session.done) :]
-    counts = (
-        f'tests="{1 + len(steps)}" failures="{len(failed)}" errors="{int(bool(dead))}" skipped="{len(skipped)}"'
-    )
-    yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="drmemctl simulate">\n'
-    yield f'  <testsuite name="{name}" {counts}>\n'
-    error = f'<error type="panic" message="{in_xml(dead)}"/>' if dead else ""
-    yield _case(name, "boot", error)
-    for number, result in enumerate(session.done, 1):
-        yield _case(name, _title(number, result.step), _body(result, failed=number in failed))
-    for number, step in enumerate(skipped, len(session.done) + 1):
-        yield _case(name, _title(number, step.text), "<skipped/>")
-    yield "  </testsuite>\n</testsuites>\n"
 
+    def cases() -> Iterator[str]:
+        yield junit_case(name, "boot", f'<error type="panic" message="{in_xml(dead)}"/>' if dead else "")
+        results = ((result.step, _body(result, failed=n in failed)) for n, result in enumerate(session.done, 1))
+        for number, (step, body) in enumerate(chain(results, ((step.text, "<skipped/>") for step in skipped)), 1):
+            yield junit_case(name, in_xml(f"{number:03} {shortened(step, _NAME)}"), body)
 
-def _title(number: int, step: str) -> str:
-    return f"{number:03} {shortened(step, _NAME)}"
-
-
-def _case(suite: str, name: str, body: str) -> str:
-    head = f'    <testcase classname="{suite}" name="{in_xml(name)}"'
-    return f"{head}>\n      {body}\n    </testcase>\n" if body else f"{head}/>\n"
+    counts = (1 + len(steps), len(failed), int(bool(dead)), len(skipped))
+    return junit_document("simulate", junit_suite(name, counts, cases()))
 
 
 def _body(result: StepResult, *, failed: bool) -> str:
@@ -61,8 +50,8 @@ def _body(result: StepResult, *, failed: bool) -> str:
         lines[_LINES:] = [f"{omitted:,} more lines"]
     text = escape("\n".join(lines))
     if not failed:
-        return f"<system-out>{text}</system-out>" if text else ""
+        return system_out(text)
     word = outcome(result)
     kind = "expectation" if result.parsed.is_expectation else "request"
     message = f"{word}: {result.note}" if result.note else word
-    return f'<failure type="{kind}" message="{in_xml(message)}">{text}</failure>'
+    return failure(kind, in_xml(message), text)

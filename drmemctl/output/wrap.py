@@ -41,10 +41,10 @@ def wrapped(line: str, width: int) -> list[str]:
 
 def wrapped_text(parts: Iterable[str], width: int) -> Iterator[str]:
     """Yield text that comes in any pieces, its lines broken as `wrapped` does."""
-    rest = ""
+    unfinished = ""
     for part in parts:
-        *lines, rest = (rest + part).split("\n")
+        *lines, unfinished = (unfinished + part).split("\n")
         for line in lines:
             yield "\n".join(wrapped(line, width)) + "\n"
-    if rest:
-        yield "\n".join(wrapped(rest, width))
+    if unfinished:
+        yield "\n".join(wrapped(unfinished, width))

@@ -169,8 +169,10 @@ def node_pieces(root: Node) -> Iterator[str]:
                 if prop.value:
                     yield " = "
                     yield from value_pieces(prop.value)
-                cut = f" /* the first {len(prop.value)} of {prop.total} bytes */"
-                yield f";{'' if prop.total is None else cut}\n"
+                if prop.total is not None:
+                    yield f"; /* the first {len(prop.value)} of {prop.total} bytes */\n"
+                else:
+                    yield ";\n"
         else:
             depth -= 1
             yield "\t" * depth + "};\n"

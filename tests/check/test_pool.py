@@ -180,3 +180,21 @@ while any(map(runs, pids)):
 print("gone")
 """
     assert output(code) == "gone"
+
+
+def test_a_signal_that_came_while_processes_were_made_ends_them_all() -> None:
+    code = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import active_children
+import threading
+submit = ProcessPoolExecutor.submit
+def interrupted(executor, task):
+    signal.raise_signal(signal.SIGINT)
+    return submit(executor, task)
+ProcessPoolExecutor.submit = interrupted
+try:
+    show(str, range(3), 2)
+except KeyboardInterrupt:
+    print(active_children(), threading.active_count())
+"""
+    assert output(code) == "[] 1"

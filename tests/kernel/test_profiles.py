@@ -270,7 +270,6 @@ def test_nothing_has_to_be_said_of_what_is_known() -> None:
         ("6.12.0-55.9.1.el10_0.ppc64le", "rhel-10"),
         ("5.3.18-24.107-default", "sles-15-sp2"),
         ("5.3.18-150300.59.164-default", "sles-15-sp3"),
-        ("5.3.18-57-default", "sles-15-sp3"),
         ("5.14.21-150400.24.119-default", "sles-15-sp4"),
         ("5.14.21-150500.55-default", "sles-15-sp5"),
         ("6.4.0-150600.23.25-default", "sles-15-sp6"),
@@ -334,10 +333,23 @@ def test_what_updates_of_rhel_differ_in(older: str, newer: str, added: str, remo
     assert (set(after - before), set(before - after)) == (set(added.split()), set(removed.split()))
 
 
-def test_sles_15_sp5_knows_form_2_and_sp4_is_not_settled() -> None:
-    """openSUSE/kernel-source, SLE15-SP5: 1c6b5a7e7405 is among its patches (jsc#PED-551)."""
-    assert profile("5.14.21-150500.55-default").has(FORM2)
-    assert not profile("5.14.21-150400.24.119-default").has(FORM2)
+def test_sles_15_sp3_has_what_its_series_lists_and_its_first_builds_are_not_settled() -> None:
+    """openSUSE/kernel-source, series.conf at 7ead8e183532: d144f4d5a8a8, 72cdd117c449, 9327dc0aeef3 and others."""
+    later, first = profile("5.3.18-150300.59.164-default"), profile("5.3.18-57-default")
+    assert first.distribution == later.distribution == "sles-15-sp3"
+    assert first.capabilities == profile("5.3.18").capabilities
+    assert later.capabilities - first.capabilities >= {"aa-sync", "suspend-in-stop-machine", "current-domains"}
+    assert first.capabilities - later.capabilities >= {"wrong-node-add", "prrn-update", "assigned-diff-notifier"}
+    assert not later.has(FORM2)
+    assert "backports not known, but for 21 (see " in later.notes[0]
+
+
+def test_sles_15_sp4_and_sp5_have_what_their_patches_bring() -> None:
+    """openSUSE/kernel-source: bd1dd4c5f528, 319fa1a52e43; 1c6b5a7e7405, 8ddc6448ec5a."""
+    base = profile("5.14.21").capabilities
+    fourth, fifth = profile("5.14.21-150400.24.119-default"), profile("5.14.21-150500.55-default")
+    assert set(fourth.capabilities ^ base) == {"cpu-ids-by-node", "platform-facilities-kept"}
+    assert set(fifth.capabilities ^ base) == {"form2", "connector-distances", "unguarded-memory-node"}
 
 
 def test_every_backport_changes_something_and_names_its_source() -> None:

@@ -32,7 +32,7 @@ _LOPAR_BYTE = 3
     "DRM075",
     Severity.WARNING,
     "memory on a different node than before",
-    needs=("before", "lmbs"),
+    needs=("before", "lmbs", "lmbs-before"),
     references=(
         "Linux d144f4d5a8a8 (5.15): the aa_index is taken over, no memory is moved",
         "powerpc-utils 4336877: lparnumascore",
@@ -56,14 +56,12 @@ def moved_lmbs(subject: Subject) -> Iterator[Violation]:
     Fix:
         Reboot when it suits. LMBs that are removed and added again come up on the right node from 5.10 on.
     """
-    both = tables(subject)
-    if both is None or subject.before is None:
-        return
+    assert subject.before is not None  # noqa: S101 - the need "before"
     reasons = LmbsByReason[str](subject)
     before, after = subject.before.associativity, subject.associativity
     old_nodes, new_nodes = Nodes(before), Nodes(after)
     has_same_list = cache(lambda aa_index: before.row(aa_index) == after.row(aa_index))
-    for old, new in in_both_by_drc_index(*both):
+    for old, new in in_both_by_drc_index(*tables(subject)):
         if not old.assigned or not new.assigned:
             continue
         source, target = old_nodes.of(old), new_nodes.of(new)
@@ -99,7 +97,7 @@ def _moved_nodes(before: Subject, after: Subject) -> Iterator[Violation]:
     "DRM076",
     Severity.WARNING,
     "aa_index that kernels before 5.15 write back",
-    needs=("before", "lmbs"),
+    needs=("before", "lmbs", "lmbs-before"),
     kernels=WITH_STALE_ARRAY,
     references=(
         "Linux d144f4d5a8a8 (5.15): pseries/drmem: update LMBs after LPM",
@@ -124,7 +122,7 @@ def pending_write_back(subject: Subject) -> Iterator[Violation]:
         Boot 5.15 or later, or do no DLPAR of memory between migration and reboot.
     """
     both = tables(subject)
-    if both is None or both[0] == both[1]:
+    if both[0] == both[1]:
         return
     stale, homeless = for_lmbs(subject), for_lmbs(subject)
     nodes = Nodes(subject.associativity)

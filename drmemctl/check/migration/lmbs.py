@@ -21,18 +21,16 @@ _LOPAR = "LoPAR 2.9, ibm,update-properties: of ibm,dynamic-memory only the assoc
 _STATE = ASSIGNED | RESERVED
 
 
-def tables(subject: Subject) -> tuple[LmbTable, LmbTable] | None:
-    """Return the LMBs before and after, or None if one of the trees has none or is the same."""
-    before = subject.before
-    if before is None or not before.has_lmbs or not subject.has_lmbs:
-        return None
-    return before.table, subject.table
+def tables(subject: Subject) -> tuple[LmbTable, LmbTable]:
+    """Return the LMBs before and after."""
+    assert subject.before is not None  # noqa: S101 - the need "lmbs-before"
+    return subject.before.table, subject.table
 
 
 def _changed(subject: Subject, differs: Callable[[Run, Run], int]) -> AffectedLmbs:
     """Return the LMBs as they are now for which `differs`, given them before and now, is not 0."""
-    both = tables(subject)
-    pairs = in_both_by_drc_index(*both) if both is not None and both[0] != both[1] else ()
+    before, after = tables(subject)
+    pairs = in_both_by_drc_index(before, after) if before != after else ()
     return for_lmbs(subject, (new for old, new in pairs if differs(old, new)))
 
 
@@ -40,7 +38,7 @@ def _changed(subject: Subject, differs: Callable[[Run, Run], int]) -> AffectedLm
     "DRM070",
     Severity.ERROR,
     "LMB size changed",
-    needs=("before", "lmbs"),
+    needs=("before", "lmbs", "lmbs-before"),
     references=(_LOPAR, "Linux arch/powerpc/mm/drmem.c init_drmem_lmb_size: never read again"),
 )
 def changed_lmb_size(subject: Subject) -> Iterator[Violation]:
@@ -60,9 +58,9 @@ def changed_lmb_size(subject: Subject) -> Iterator[Violation]:
         Migrate only between systems with the same LMB size; the management console checks that. Reboot the
         partition if it happened.
     """
-    both = tables(subject)
-    if both is not None and both[0].lmb_size != both[1].lmb_size:
-        old, new = (f"{size:#x}" if size is not None else "none" for size in (both[0].lmb_size, both[1].lmb_size))
+    before, after = tables(subject)
+    if before.lmb_size != after.lmb_size:
+        old, new = (f"{size:#x}" if size is not None else "none" for size in (before.lmb_size, after.lmb_size))
         yield Violation(f"it was {old} and is {new}: Linux goes on with {old}", NODE, LMB_SIZE, 0)
 
 
@@ -70,7 +68,7 @@ def changed_lmb_size(subject: Subject) -> Iterator[Violation]:
     "DRM071",
     Severity.ERROR,
     "LMBs that disappeared, appeared or moved",
-    needs=("before", "lmbs"),
+    needs=("before", "lmbs", "lmbs-before"),
     references=(_LOPAR, "Linux arch/powerpc/mm/drmem.c drmem_update_lmbs: aa_index only"),
 )
 def changed_lmbs(subject: Subject) -> Iterator[Violation]:
@@ -90,11 +88,11 @@ def changed_lmbs(subject: Subject) -> Iterator[Violation]:
         A fault of the destination's firmware; report it with both trees. Reboot the partition to have Linux take
         what is there.
     """
-    both = tables(subject)
-    if both is None or both[0] == both[1]:
+    before, after = tables(subject)
+    if before == after:
         return
     reasons = LmbsByReason[str](subject)
-    for old, new in by_drc_index(*both):
+    for old, new in by_drc_index(before, after):
         if new is None and old is not None:
             reasons.add("gone: Linux writes them back into the property", old)
         elif old is None and new is not None:
@@ -108,7 +106,7 @@ def changed_lmbs(subject: Subject) -> Iterator[Violation]:
     "DRM072",
     Severity.ERROR,
     "LMB state changed",
-    needs=("before", "lmbs"),
+    needs=("before", "lmbs", "lmbs-before"),
     references=(
         _LOPAR,
         "Linux arch/powerpc/mm/drmem.c drmem_update_lmbs: aa_index only",
@@ -199,7 +197,7 @@ def _array_size(subject: Subject) -> int | None:
     "DRM074",
     Severity.WARNING,
     "switch between v1 and v2",
-    needs=("before", "lmbs"),
+    needs=("before", "lmbs", "lmbs-before"),
     references=(
         "Linux 0aa82c482ab2 (5.3, 5.2.3, 4.19.61), an oops in pseries_memory_notifier: old property missing",
         "linuxppc-dev 2019, N. Lynch and T. Datwyler on v2 to v1 migrations",
@@ -223,9 +221,8 @@ def changed_format(subject: Subject) -> Iterator[Violation]:
     Fix:
         None, unless one of these rules speaks; a reboot leaves a single property.
     """
-    both = tables(subject)
-    if both is not None and both[0].property_name != both[1].property_name:
-        old, new = both[0].property_name, both[1].property_name
+    old, new = (table.property_name for table in tables(subject))
+    if old != new:
         message = f"{new}, where {old} was before: Linux up to 5.2 dies of that, later ones go on with both"
         yield Violation(message if new == V1 else f"{new}, where {old} was before", NODE, new)
 
@@ -234,7 +231,7 @@ def changed_format(subject: Subject) -> Iterator[Violation]:
     "DRM079",
     Severity.WARNING,
     "changed flags or order that Linux ignores",
-    needs=("before", "lmbs"),
+    needs=("before", "lmbs", "lmbs-before"),
     references=(_LOPAR, "Linux d144f4d5a8a8 (5.15): drmem_update_lmbs takes the aa_index by DRC index"),
 )
 def changed_flags(subject: Subject) -> Iterator[Violation]:
@@ -261,7 +258,7 @@ def changed_flags(subject: Subject) -> Iterator[Violation]:
             " flush puts the old ones back"
         )
     both = tables(subject)
-    if both is None or both[0] == both[1]:
+    if both[0] == both[1]:
         return
     # Positions of runs by their first DRC index: the first run that comes after another which it came before.
     old, new = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import color_option, format_option
+from drmemctl.cli.common import color_option, fail_on_option, format_option, no_drmem_option
 from drmemctl.cli.fleet.extra import check_extra
 from drmemctl.cli.fleet.options import (
     check_workers_options,
@@ -78,14 +78,8 @@ you trust, and whose network you trust where it is not tls://. Its workers have 
     show_default=True,
     help="Give an input up that takes more memory.",
 )
-@click.option(
-    "--fail-on",
-    type=click.Choice(["error", "warning", "info", "never"]),
-    default="warning",
-    show_default=True,
-    help="The least severity for exit code 1.",
-)
-@click.option("--allow-no-drmem", is_flag=True, help="Pass trees in which there is nothing to judge.")
+@fail_on_option(default="warning", show_default=True)
+@no_drmem_option()
 @format_option("text", "json")
 @color_option()
 def command(

@@ -28,14 +28,10 @@ output_option = click.option(
 
 def workers_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--jobs` and `--scheduler`; `check_workers_options` refuses both at once."""
-    for decorator in (
-        click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this scheduler of Dask."),
-        click.option(
-            "-j", "--jobs", metavar="N", type=click.IntRange(1), help="Processes.  [default: one per CPU]"
-        ),
-    ):
-        command = decorator(command)
-    return command
+    about = "Processes.  [default: one per CPU]"
+    jobs = click.option("-j", "--jobs", metavar="N", type=click.IntRange(1), help=about)
+    scheduler = click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this scheduler of Dask.")
+    return jobs(scheduler(command))
 
 
 def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
