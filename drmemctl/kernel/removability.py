@@ -15,7 +15,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 from drmemctl.formats.block_states import state_name
 from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
@@ -26,6 +27,7 @@ from drmemctl.kernel.crash_cma import CmaState, CrashCma
 from drmemctl.kernel.movable_zone import added_is_movable
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
+from drmemctl.model.intervals import stretches
 from drmemctl.model.live_system import PERSISTENT_MEMORY, LiveSystem
 from drmemctl.model.run import Run
 from drmemctl.notebook import short_repr
@@ -85,7 +87,15 @@ class RemovabilityJudge:
         self._added_zone = MOVABLE if added_is_movable(command_line(kernel.tree)) else NORMAL
         self._has_movable_cma = _has_movable_cma(booted, kernel.profile)
         self._persistent = system.spans(PERSISTENT_MEMORY).disjoint()
-        self._addresses = sorted(self._all_edges())
+        # The addresses at which something changes.
+        size = kernel.block_size
+        addresses = {edge for first, last in kernel.kept.dump for edge in (first, last + 1)}
+        addresses |= {edge for part in kernel.kept.reserved for edge in (part.base, part.end)}
+        addresses |= {edge for first, end, _ in self._zones for edge in (first, end)}
+        addresses |= {edge for start, last, _ in self._persistent for edge in (start, last + 1)}
+        addresses |= {edge * size for blocks, _ in kernel.blocks.states() for edge in (blocks.first, blocks.end)}
+        addresses |= {edge * size for block in kernel.blocks.holed for edge in (block, block + 1)}
+        self._addresses = sorted(addresses)
 
     def parts(self) -> Iterator[LmbRemovability]:
         """Yield the assigned LMBs in array order, those that are alike as one."""
@@ -104,20 +114,6 @@ class RemovabilityJudge:
                 last = part
         if last is not None:
             yield last
-
-    def _all_edges(self) -> set[int]:
-        """Return the addresses at which something changes."""
-        kernel, size = self._kernel, self._kernel.block_size
-        addresses = {edge for first, last in kernel.kept.dump for edge in (first, last + 1)}
-        addresses |= {edge for part in kernel.kept.reserved for edge in (part.base, part.end)}
-        addresses |= {edge for first, end, _ in self._zones for edge in (first, end)}
-        for start, last, _ in self._persistent:
-            addresses |= {start, last + 1}
-        for blocks, _ in kernel.blocks.states():
-            addresses |= {blocks.first * size, blocks.end * size}
-        for block in kernel.blocks.holed:
-            addresses |= {block * size, (block + 1) * size}
-        return addresses
 
     def _edges(self, run: Run) -> list[int]:
         """Return the positions in a run at which something changes, with its ends."""
@@ -178,14 +174,9 @@ def _zones(booted: Tree, profile: Profile, system: LiveSystem) -> Iterator[tuple
     size = system.block_size
     zones = [(number, block.zones[0]) for number, block in sorted(system.blocks.items()) if block.zones]
     if size and zones:
-        first, zone = zones[0]
-        end = first
-        for number, name in zones:
-            if (number, name) != (end, zone):
+        for zone, group in groupby(zones, key=itemgetter(1)):
+            for first, end in stretches(number for number, _ in group):
                 yield first * size, end * size, zone
-                first, zone = number, name
-            end = number + 1
-        yield first * size, end * size, zone
         return
     regions, _ = boot_regions(booted, profile)
     for entry in regions:
