@@ -312,5 +312,5 @@ def test_assigned_lmbs_are_on_one_node_whoever_is_asked(
             summed[node] += number
         assert summed == expected, where
     for node, number in expected.items():
-        selected = printed("lmb", new, "--kernel", kernel, "--node", -1 if node is None else node)
+        selected = printed("lmb", new, "--kernel", kernel, "--node", str(-1 if node is None else node))
         assert sum(run["count"] for run in selected["runs"]) == number
