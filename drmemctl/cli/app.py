@@ -13,10 +13,9 @@ import click
 from drmemctl import read_files
 from drmemctl._version import __version__
 from drmemctl.cli.ending import raise_what_came
-from drmemctl.cli.found_settings import settings_options
+from drmemctl.cli.found_settings import settings_options, use_settings
 from drmemctl.cli.lazy_group import LazyGroup
 from drmemctl.cli.plugin_options import plugin_option
-from drmemctl.cli.settings_defaults import use_settings
 from drmemctl.errors import DrmemctlError
 from drmemctl.output.screen import close_output, flush_output, say, say_lines
 
