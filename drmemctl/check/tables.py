@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import compress, groupby
+from typing import TypeVar
 
 from drmemctl.check.subject import BlockRange, MemoryBlock, SenseRange, Subject
 from drmemctl.check.survey import per_subject
@@ -17,6 +18,7 @@ from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.run import Run
 from drmemctl.model.runs import Runs
 
+_T = TypeVar("_T")
 _LARGEST_DRC_INDEX = (1 << 32) - 1
 
 
@@ -103,13 +105,15 @@ def _ranges_of_blocks(blocks: Mapping[int, MemoryBlock]) -> Iterator[BlockRange]
         yield BlockRange(first, 1 + len(following), node, online)
 
 
-def block_spans(subject: Subject) -> Intervals:
-    """Return the bytes of the memory blocks; the owner is the position in `block_ranges`."""
-    size = subject.running.block_size or 0
+def beside_blocks(subject: Subject, lmbs: Intervals) -> Iterator[tuple[int, int, int, BlockRange | None]]:
+    """Yield (start, bytes, owner) of LMBs, and the memory blocks there: None where there are none."""
+    blocks, size = block_ranges(subject), subject.running.block_size or 0
     spans = Intervals()
-    for position, blocks in enumerate(block_ranges(subject)):
-        spans.add(blocks.first * size, blocks.count * size, position)
-    return spans
+    for number, part in enumerate(blocks):
+        spans.add(part.first * size, part.count * size, number)
+    for start, count, owner, position in side_by_side(lmbs, spans):
+        if owner is not None:
+            yield start, count, owner, None if position is None else blocks[position]
 
 
 class Nodes:
@@ -140,3 +144,14 @@ def by_sense(senses: Mapping[int, int] | tuple[SenseRange, ...]) -> Intervals:
         else:
             spans.add(drc_index, 1, sense)
     return spans
+
+
+def sensed(subject: Subject, table: LmbTable, judge: Callable[[int, int], _T]) -> Iterator[tuple[_T, Run]]:
+    """Yield what `judge` says of flags and a connector's sense, where that is true, with the LMBs concerned."""
+    judge_once = cache(judge)
+    lmbs, senses = spans_of_drc_indexes(table.runs).disjoint(), by_sense(subject.running.senses or ())
+    for start, count, owner, sense in side_by_side(lmbs, senses):
+        if owner is not None and sense is not None:
+            verdict = judge_once(table.runs.flags[owner], sense)
+            if verdict:
+                yield verdict, part_of_drc(table, owner, start, count)

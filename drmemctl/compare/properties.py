@@ -158,7 +158,12 @@ class _NodeComparison:
         if old.properties is new.properties:
             return
         is_drmem = pair.old_path == NODE == pair.new_path
-        for name, (old_props, new_props) in _by_name(old, new).items():
+        # A blob may have several properties of one name.
+        by_name: dict[str, tuple[list[Property], list[Property]]] = {}
+        for tree, node in enumerate((old, new)):
+            for prop in node.properties:
+                by_name.setdefault(prop.name, ([], []))[tree].append(prop)
+        for name, (old_props, new_props) in by_name.items():
             if is_drmem:
                 old_props, new_props = self._unread(name, old_props, new_props)  # noqa: PLW2901
             for before, after in zip_longest(old_props, new_props):
@@ -264,15 +269,6 @@ def _surplus(fields: Fields, opposite: Fields) -> Iterator[tuple[str, int, str]]
         counts[text] -= 1
         if counts[text] < 0:
             yield name, offset, text
-
-
-def _by_name(old: Node, new: Node) -> dict[str, tuple[list[Property], list[Property]]]:
-    """Return the properties of both nodes by name: a blob may have several of one."""
-    by_name: dict[str, tuple[list[Property], list[Property]]] = {}
-    for tree, node in enumerate((old, new)):
-        for prop in node.properties:
-            by_name.setdefault(prop.name, ([], []))[tree].append(prop)
-    return by_name
 
 
 def _differs(old: Property | None, new: Property | None) -> bool:

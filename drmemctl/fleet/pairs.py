@@ -91,9 +91,7 @@ def pairs_of(fleet: Fleet, partition: str | None) -> list[Pair]:
 
 
 def compared(
-    pairs: Iterable[Pair],
-    kernel: str | Profile | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    pairs: Iterable[Pair], kernel: str | Profile | None = None, progress: Callable[[int], None] = lambda _: None
 ) -> Iterator[PairDiff]:
     """Yield what became of each pair, for a kernel as `diff` takes it; `progress` is told how many are done."""
     number = 0

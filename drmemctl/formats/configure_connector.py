@@ -27,6 +27,8 @@ HEADER_SIZE = HEADER.size
 
 COMPLETE, NEXT_SIBLING, NEXT_CHILD, NEXT_PROPERTY, PREVIOUS_PARENT, MORE_MEMORY = range(6)
 BUSY = -2
+EXTENDED_BUSY = range(9900, 9906)
+"""Statuses of any call that say for how long it is busy: the last digit is a power of ten, in ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,8 @@ def _put(data: bytearray, offset: int, part: bytes) -> None:
 
 def status_text(status: int) -> str:
     """Return what a status of the call means."""
-    if 9900 <= status <= 9905:
-        return f"busy, call again in {10 ** (status - 9900)} ms"
+    if status in EXTENDED_BUSY:
+        return f"busy, call again in {10 ** EXTENDED_BUSY.index(status)} ms"
     return STATUSES.get(status, "not known")
 
 

@@ -26,6 +26,7 @@ class Rows:
     """A record of big-endian unsigned integers, declared by its fields in order with the bits of each.
 
     Attributes:
+        bits: the bits of each field, in order.
         names: the field names in order.
         size: bytes of a record.
 
@@ -33,6 +34,7 @@ class Rows:
 
     def __init__(self, **bits: int) -> None:
         """Declare it: `Rows(n_arrays=32, array_sz=32)`; `KeyError` for a size that no integer has."""
+        self.bits = bits
         self.names: tuple[str, ...] = tuple(bits)
         self._codes = "".join(_CODES[size] for size in bits.values())
         self._struct = struct.Struct(">" + self._codes)

@@ -19,6 +19,7 @@ from drmemctl.formats.hotplug_section import HOTPLUG, Hotplug
 from drmemctl.formats.rows import Rows
 from drmemctl.formats.rtas_labels import NO_LABELS, Labels, tail_field
 from drmemctl.formats.seam import build, building
+from drmemctl.formats.section_fields import section_fields
 
 NAME = "rtas-event"
 
@@ -267,8 +268,6 @@ class RtasEvent:
 
     def fields(self, labels: Labels = NO_LABELS) -> Iterator[Field]:
         """Yield the fields for a reader."""
-        from drmemctl.formats.section_fields import section_fields
-
         if self.fixed is not None:
             yield from self.fixed.fields()
         if self.header is not None:

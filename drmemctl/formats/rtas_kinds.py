@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drmemctl.formats.configure_connector import ConnectorArea, status_text
+from drmemctl.formats.configure_connector import EXTENDED_BUSY, ConnectorArea, status_text
 from drmemctl.formats.rtas_event import RtasEvent
 from drmemctl.formats.update_nodes import WORK_AREA, UpdateNodes
 from drmemctl.formats.update_properties import UpdateProperties
@@ -52,7 +52,7 @@ def meaning_of(kind: str, status: int) -> str:
     """Return what the status of a call says."""
     if kind == ConnectorArea.kind:
         return status_text(status)
-    return _UPDATES.get(status, "busy" if 9900 <= status <= 9905 else "error")
+    return _UPDATES.get(status, "busy" if status in EXTENDED_BUSY else "error")
 
 
 __all__ = ["KINDS", "KIND_OF_CALL", "WORK_AREA", "Decoded", "Kind", "decode", "meaning_of"]

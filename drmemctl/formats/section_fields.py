@@ -8,41 +8,33 @@ Source: LoPAR 2.9, "Platform Event Log Format, Version 6"; QEMU hw/ppc/spapr_eve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
-
-from construct import Bytes, Int8ub, Int16ub, Int32ub, Int64ub, Struct
 
 from drmemctl.formats.fields import Field, preview
+from drmemctl.formats.rows import Rows
 
-MAIN_A = Struct(
-    "date" / Int32ub,
-    "time" / Int32ub,
-    "platform_data1" / Bytes(8),
-    "creator_id" / Int8ub,
-    "reserved1" / Bytes(2),
-    "section_count" / Int8ub,
-    "reserved2" / Bytes(4),
-    "platform_data2" / Bytes(8),
-    "log_id" / Int32ub,
-    "platform_data3" / Bytes(4),
+MAIN_A = Rows(
+    date=32,
+    time=32,
+    platform_data1=64,
+    creator_id=8,
+    reserved1=16,
+    section_count=8,
+    reserved2=32,
+    platform_data2=64,
+    log_id=32,
+    platform_data3=32,
 )
-MAIN_B = Struct(
-    "subsystem" / Int8ub,
-    "platform_data1" / Int8ub,
-    "event_severity" / Int8ub,
-    "event_subtype" / Int8ub,
-    "platform_data2" / Bytes(4),
-    "reserved1" / Bytes(2),
-    "action_flags" / Int16ub,
-    "reserved2" / Bytes(4),
+MAIN_B = Rows(
+    subsystem=8,
+    platform_data1=8,
+    event_severity=8,
+    event_subtype=8,
+    platform_data2=32,
+    reserved1=16,
+    action_flags=16,
+    reserved2=32,
 )
-POWER_WARNING = Struct(
-    "action" / Int8ub,
-    "event_modifier" / Int8ub,
-    "extended_modifier" / Int8ub,
-    "reserved" / Int8ub,
-    "reason" / Int64ub,
-)
+POWER_WARNING = Rows(action=8, event_modifier=8, extended_modifier=8, reserved=8, reason=64)
 
 EPOW_ACTIONS = (
     "reset",
@@ -96,20 +88,17 @@ _TEXTS: dict[str, Callable[[int], str]] = {
 }
 """What is shown of a section; of its other fields nothing is known."""
 
-_LAYOUTS: dict[str, Any] = {"PH": MAIN_A, "UH": MAIN_B, "EP": POWER_WARNING}
+_LAYOUTS = {"PH": MAIN_A, "UH": MAIN_B, "EP": POWER_WARNING}
 
 
 def section_fields(name: str, at: int, body: bytes) -> Iterator[Field]:
     """Yield the fields of a section's body that begins at byte `at`; of an unknown one, its first bytes."""
     layout = _LAYOUTS.get(name)
-    if layout is None or len(body) < layout.sizeof():
+    if layout is None or len(body) < layout.size:
         if body:
             yield Field(at, len(body), f"{name}.data", None, preview(body))
         return
-    values = layout.parse(body[: layout.sizeof()])
-    for part in layout.subcons:
-        text_of = _TEXTS.get(part.name)
-        if text_of is not None:
-            value = int(values[part.name])
-            yield Field(at, part.sizeof(), f"{name}.{part.name}", value, text_of(value))
-        at += part.sizeof()
+    for (part, bits), value in zip(layout.bits.items(), layout.unpack_one(body, 0), strict=True):
+        if part in _TEXTS:
+            yield Field(at, bits // 8, f"{name}.{part}", value, _TEXTS[part](value))
+        at += bits // 8

@@ -61,10 +61,9 @@ def decode_blocks(text: str) -> Iterator[BlockLine]:
     for line in text.splitlines():
         words = line.split()
         if len(words) >= 3 and words[0].isascii() and words[0].isdigit() and len(words[0]) < 20:
-            nodes = _numbers(words[3]) if len(words) > 3 else ()
-            zones = tuple(words[4].split(",")) if len(words) > 4 and words[4] != "-" else ()
-            removable = YES_NO.get(words[5]) if len(words) > 5 else None
-            yield BlockLine(int(words[0]), words[2], nodes, zones, removable)
+            nodes, zones, removable = (*words[3:6], *"---")[:3]
+            in_zones = () if zones == "-" else tuple(zones.split(","))
+            yield BlockLine(int(words[0]), words[2], _numbers(nodes), in_zones, YES_NO.get(removable))
 
 
 def decode_nodes(text: str) -> Iterator[NodeLine]:
@@ -72,9 +71,9 @@ def decode_nodes(text: str) -> Iterator[NodeLine]:
     for line in text.splitlines():
         words = line.split()
         if len(words) >= 2 and words[0].isascii() and words[0].isdigit() and len(words[0]) < 10:
-            total = _numbers(words[2]) if len(words) > 2 else ()
-            cpus = words[3] if len(words) > 3 and words[3] != "-" else ""
-            yield NodeLine(int(words[0]), _numbers(words[1]), total[0] if total else None, cpus)
+            total, cpus = (*words[2:4], *"--")[:2]
+            total_kib = next(iter(_numbers(total)), None)
+            yield NodeLine(int(words[0]), _numbers(words[1]), total_kib, "" if cpus == "-" else cpus)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

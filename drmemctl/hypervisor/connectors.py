@@ -7,7 +7,7 @@ Source: LoPAR 2.9, "Dynamic Reconfiguration (DR) Architecture"; QEMU hw/ppc/spap
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -90,85 +90,58 @@ _NOT_CONFIGURABLE = Transition(NOT_CONFIGURABLE)
 Table = dict[tuple[Call, ConnectorState], Transition]
 
 
-def _row(call: Call, states: Iterable[ConnectorState], cells: Iterable[Transition]) -> Table:
-    return {(call, state): cell for state, cell in zip(states, cells, strict=True)}
+def _table(states: Sequence[ConnectorState], rows: Mapping[Call, Sequence[Transition]]) -> Table:
+    return {(call, state): cell for call, cells in rows.items() for state, cell in zip(states, cells, strict=True)}
 
 
 _LOGICAL = (ConnectorState.UNUSABLE, ConnectorState.AVAILABLE, ConnectorState.UNISOLATE, ConnectorState.CONFIGURED)
 _REFUSES = Transition(SUCCESS, effect=Effect.REFUSE_UNPLUG)
+_REFUSES_CONFIGURED = Transition(SUCCESS, ConnectorState.CONFIGURED, effect=Effect.REFUSE_UNPLUG)
+_GIVES_BACK_UNPLUGGED = Transition(SUCCESS, ConnectorState.AVAILABLE, When.UNPLUGGED_LMB, HARDWARE_ERROR)
 
-QEMU_LOGICAL: Table = {
-    **_row(
-        Call.USABLE,
-        _LOGICAL,
-        (Transition(SUCCESS, ConnectorState.AVAILABLE, When.FREE_DEVICE), _DONE, _DONE, _DONE),
-    ),
-    **_row(
-        Call.UNUSABLE,
-        _LOGICAL,
-        (_DONE, Transition(SUCCESS, ConnectorState.UNUSABLE, effect=Effect.RELEASE), _NO, _NO),
-    ),
-    **_row(
-        Call.ISOLATE,
-        _LOGICAL,
-        (
-            _DONE,
-            _DONE,
-            _NO,
-            Transition(SUCCESS, ConnectorState.AVAILABLE, When.UNPLUGGED_LMB, HARDWARE_ERROR),
-        ),
-    ),
-    **_row(Call.UNISOLATE, _LOGICAL, (_NO, Transition(SUCCESS, ConnectorState.UNISOLATE), _REFUSES, _REFUSES)),
-    **_row(
-        Call.CONFIGURE,
-        _LOGICAL,
-        (
-            _NOT_CONFIGURABLE,
-            _NOT_CONFIGURABLE,
-            Transition(SUCCESS, ConnectorState.CONFIGURED, effect=Effect.REFUSE_UNPLUG),
-            Transition(SUCCESS, ConnectorState.CONFIGURED, effect=Effect.REFUSE_UNPLUG),
-        ),
-    ),
-    **_row(Call.INDICATE, _LOGICAL, (_NO, _NO, _NO, _NO)),
-}
+QEMU_LOGICAL: Table = _table(
+    _LOGICAL,
+    {
+        Call.USABLE: (Transition(SUCCESS, ConnectorState.AVAILABLE, When.FREE_DEVICE), _DONE, _DONE, _DONE),
+        Call.UNUSABLE: (_DONE, Transition(SUCCESS, ConnectorState.UNUSABLE, effect=Effect.RELEASE), _NO, _NO),
+        Call.ISOLATE: (_DONE, _DONE, _NO, _GIVES_BACK_UNPLUGGED),
+        Call.UNISOLATE: (_NO, Transition(SUCCESS, ConnectorState.UNISOLATE), _REFUSES, _REFUSES),
+        Call.CONFIGURE: (_NOT_CONFIGURABLE, _NOT_CONFIGURABLE, _REFUSES_CONFIGURED, _REFUSES_CONFIGURED),
+        Call.INDICATE: (_NO, _NO, _NO, _NO),
+    },
+)
 """CPU, PHB, LMB and PMEM connectors of QEMU, every cell observed on 7.2."""
 
-LOPAR_LOGICAL: Table = {
-    **QEMU_LOGICAL,
-    # Nothing but `usable` works on an unusable connector, and the OS may give back what nobody asked for.
-    **_row(Call.UNUSABLE, _LOGICAL, (_NO, Transition(SUCCESS, ConnectorState.UNUSABLE), _NO, _NO)),
-    **_row(Call.ISOLATE, _LOGICAL, (_NO, _DONE, *(Transition(SUCCESS, ConnectorState.AVAILABLE),) * 2)),
-    # An isolated connector has nothing to configure, which is complete at once.
-    **_row(
-        Call.CONFIGURE,
-        _LOGICAL,
-        (_NOT_CONFIGURABLE, _DONE, *(Transition(SUCCESS, ConnectorState.CONFIGURED),) * 2),
-    ),
-}
+_AVAILABLE = Transition(SUCCESS, ConnectorState.AVAILABLE)
+_CONFIGURED = Transition(SUCCESS, ConnectorState.CONFIGURED)
+
+LOPAR_LOGICAL: Table = QEMU_LOGICAL | _table(
+    _LOGICAL,
+    {
+        # Nothing but `usable` works on an unusable connector, and the OS may give back what nobody asked for.
+        Call.UNUSABLE: (_NO, Transition(SUCCESS, ConnectorState.UNUSABLE), _NO, _NO),
+        Call.ISOLATE: (_NO, _DONE, _AVAILABLE, _AVAILABLE),
+        # An isolated connector has nothing to configure, which is complete at once.
+        Call.CONFIGURE: (_NOT_CONFIGURABLE, _DONE, _CONFIGURED, _CONFIGURED),
+    },
+)
 """Logical connectors as LoPAR describes them."""
 
 _PHYSICAL = (ConnectorState.POWERON, ConnectorState.PHYSICAL_UNISOLATE, ConnectorState.PHYSICAL_CONFIGURED)
+_PHYSICAL_CONFIGURED = Transition(SUCCESS, ConnectorState.PHYSICAL_CONFIGURED)
+_UNISOLATES_DEVICE = Transition(SUCCESS, ConnectorState.PHYSICAL_UNISOLATE, When.HAS_DEVICE)
 
-QEMU_PHYSICAL: Table = {
-    **_row(Call.USABLE, _PHYSICAL, (_NO, _NO, _NO)),
-    **_row(Call.UNUSABLE, _PHYSICAL, (_NO, _NO, _NO)),
-    **_row(
-        Call.ISOLATE,
-        _PHYSICAL,
-        (_DONE, _NO, Transition(SUCCESS, ConnectorState.POWERON, effect=Effect.RELEASE)),
-    ),
-    **_row(
-        Call.UNISOLATE,
-        _PHYSICAL,
-        (Transition(SUCCESS, ConnectorState.PHYSICAL_UNISOLATE, When.HAS_DEVICE), _DONE, _DONE),
-    ),
-    **_row(
-        Call.CONFIGURE,
-        _PHYSICAL,
-        (_NOT_CONFIGURABLE, *(Transition(SUCCESS, ConnectorState.PHYSICAL_CONFIGURED),) * 2),
-    ),
-    **_row(Call.INDICATE, _PHYSICAL, (_DONE, _DONE, _DONE)),
-}
+QEMU_PHYSICAL: Table = _table(
+    _PHYSICAL,
+    {
+        Call.USABLE: (_NO, _NO, _NO),
+        Call.UNUSABLE: (_NO, _NO, _NO),
+        Call.ISOLATE: (_DONE, _NO, Transition(SUCCESS, ConnectorState.POWERON, effect=Effect.RELEASE)),
+        Call.UNISOLATE: (_UNISOLATES_DEVICE, _DONE, _DONE),
+        Call.CONFIGURE: (_NOT_CONFIGURABLE, _PHYSICAL_CONFIGURED, _PHYSICAL_CONFIGURED),
+        Call.INDICATE: (_DONE, _DONE, _DONE),
+    },
+)
 """PCI connectors of QEMU."""
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 
@@ -122,7 +122,10 @@ def _connectors_of(machine: Machine, run: Run) -> Iterator[ConnectorRun]:
 def _attributes(
     machine: Machine, part: ConnectorRun, run: Run, rows: list[tuple[int, ...]], name: str
 ) -> tuple[int, int]:
-    """Return aa_index and flags of the LMBs of some connectors; a row that is missing is appended to `rows`."""
+    """Return aa_index and flags of the LMBs of some connectors; a row that is missing is appended to `rows`.
+
+    AA_UNSET stands for a row of another width than the others.
+    """
     is_attached = belongs_to_partition(machine, part)
     other_flags = run.flags & ~(ASSIGNED | HOTREMOVABLE)
     if not is_attached and run.flags & ASSIGNED:
@@ -135,14 +138,9 @@ def _attributes(
     flags = other_flags | ASSIGNED | run.flags & HOTREMOVABLE
     if isinstance(machine, Qemu) and name == V2 and machine.version >= _HOTREMOVABLE_SINCE:
         flags |= HOTREMOVABLE
-    return _row_index(rows, machine.domains_of(part.first)), flags
-
-
-def _row_index(rows: list[tuple[int, ...]], domains: Sequence[int]) -> int:
-    """Return the index of a row, appended if missing; AA_UNSET for a row of another width than the others."""
-    row = tuple(domains)
+    row = machine.domains_of(part.first)
     if not row or (rows and len(rows[0]) != len(row)):
-        return AA_UNSET
+        return AA_UNSET, flags
     if row not in rows:
         rows.append(row)
-    return rows.index(row)
+    return rows.index(row), flags

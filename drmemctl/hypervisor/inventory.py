@@ -67,18 +67,13 @@ def drc_intervals(tree: Tree) -> list[Interval]:
         data = node.get(INDEXES)
         if data is not None:
             indexes.update(decode_drc_indexes(data).cells)
-    indexes |= set(cpus_in_drc_info(tree))
-    # The upper four bits are the connector's type: no interval has several.
-    by_type = groupby(sorted(indexes), key=lambda index: index >> 28)
-    return [interval for _, same_type in by_type for interval in stretches(same_type)]
-
-
-def cpus_in_drc_info(tree: Tree) -> Iterator[int]:
-    """Yield the DRC indexes of CPUs of which `/cpus` tells by `ibm,drc-info`."""
     drc_info = tree.get(CPUS, DRC_INFO_PROPERTY)
     entries = () if drc_info is None else decode_drc_info(drc_info).entries
     connectors = (entry.index(position) for entry in entries for position in range(entry.n_sequential))
-    return (drc_index for drc_index in islice(connectors, _MOST_CPUS) if drc_index >> 28 == _CPU)
+    indexes.update(index for index in islice(connectors, _MOST_CPUS) if index >> 28 == _CPU)
+    # The upper four bits are the connector's type: no interval has several.
+    by_type = groupby(sorted(indexes), key=lambda index: index >> 28)
+    return [interval for _, same_type in by_type for interval in stretches(same_type)]
 
 
 def present_drcs(tree: Tree) -> set[int]:

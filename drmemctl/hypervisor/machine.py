@@ -270,21 +270,18 @@ class Machine:
             return PARAMETER_ERROR, self
         if not _allowed(transition, run, drc_index):
             return transition.otherwise, self
-        alike = run.part(drc_index, drc_index + count)
-        return transition.status, self._after_transition(call, alike, transition)
-
-    def _after_transition(self, call: Call, run: ConnectorRun, transition: Transition) -> Self:
         machine = self
         if run.unplug and transition.effect is Effect.REFUSE_UNPLUG:
-            machine = machine.unplug_refused(run.first, call)
-        if transition.to is None:
-            return machine
-        current = machine.connectors.find(run.first) or run
-        changed = replace(current.part(run.first, run.end), state=transition.to)
-        machine = replace(machine, connectors=machine.connectors.with_run(changed))
-        if call is Call.UNUSABLE and kind_of(run.first).is_lmb:
-            machine = replace(machine, delivered=machine.delivered.released(run.first, run.count))
-        return machine.released(changed) if transition.effect is Effect.RELEASE and changed.unplug else machine
+            machine = machine.unplug_refused(drc_index, call)
+        if transition.to is not None:
+            current = machine.connectors.find(drc_index) or run
+            changed = replace(current.part(drc_index, drc_index + count), state=transition.to)
+            machine = replace(machine, connectors=machine.connectors.with_run(changed))
+            if call is Call.UNUSABLE and kind_of(drc_index).is_lmb:
+                machine = replace(machine, delivered=machine.delivered.released(drc_index, count))
+            if transition.effect is Effect.RELEASE and changed.unplug:
+                machine = machine.released(changed)
+        return transition.status, machine
 
     def obtainable(self, drc_index: int, count: int) -> int:
         """Return how many of the connectors from `drc_index` on can be acquired."""

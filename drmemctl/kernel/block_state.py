@@ -49,7 +49,7 @@ def _offline_error(state: KernelState, block: int) -> int:
         return EBUSY
     lmb_size = state.table.lmb_size or 0
     for run in state.table.runs if lmb_size and state.unmovable else ():
-        first, beyond = max(0, (base - run.base) // lmb_size), min(run.lmbs, -(-(end - run.base) // lmb_size))
-        if not state.unmovable.isdisjoint(range(run.drc_index + first, run.drc_index + beyond)):
+        positions = run.positions_in(base, end, lmb_size)
+        if not state.unmovable.isdisjoint(run.drc_index + position for position in positions):
             return EBUSY
     return 0

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.strings import decode_strings
+from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.tree.node import Tree
 
@@ -79,7 +81,7 @@ _MOST_WORDS, _LONGEST_WORD = 4, 40
 
 
 def not_as_the_tree(tree: Tree) -> str:
-    """Return what has to be said where the command line keeps memory from Linux, or has it on other nodes."""
+    """Return what has to be said where Linux does not get all memory, or has it on other nodes; else nothing."""
     text = command_line(tree)
     is_off, is_limited = numa_is_off(text), bool(memory_size(text))
     words = [
@@ -88,10 +90,12 @@ def not_as_the_tree(tree: Tree) -> str:
         if (is_limited and word.startswith("mem="))
         or (word.startswith("numa=") and ("fake=" in word or (is_off and "off" in word)))
     ]
-    if not words:
+    reasons = [f"the command line has {' '.join(words[-_MOST_WORDS:])}"] * bool(words)
+    if tree.get(NODE, DRCONF_USABLE_MEMORY) is not None:
+        reasons.append(f"the tree is a crash kernel's, with {DRCONF_USABLE_MEMORY}")
+    if not reasons:
         return ""
-    listed = " ".join(words[-_MOST_WORDS:])
-    return f"the command line has {listed}: here is what the tree has, drmemctl blocks shows what Linux takes"
+    return f"{' and '.join(reasons)}: here is what the tree has, drmemctl blocks shows what Linux takes"
 
 
 _OTHER_RESERVATIONS = (",high", ",low")

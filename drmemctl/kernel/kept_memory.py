@@ -31,9 +31,8 @@ class Reservation:
         size = table.lmb_size or 0
         for run in table.runs if size else ():
             if run.assigned and not run.flags & DRC_INVALID:
-                first = max(0, (self.base - run.base) // size)
-                end = min(run.lmbs, -(-(self.end - run.base) // size), first + _MOST_LMBS)
-                yield from (run.drc_index + position for position in range(first, end))
+                positions = run.positions_in(self.base, self.end, size)[:_MOST_LMBS]
+                yield from (run.drc_index + position for position in positions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.run import Lmb
 
 
 def current_associativity(state: KernelState) -> Associativity:
@@ -13,8 +12,3 @@ def current_associativity(state: KernelState) -> Associativity:
     in_tree = Associativity.from_tree(state.tree)
     topology = state.topology
     return Associativity(topology.form, in_tree.reference_points, topology.primary_index, in_tree.lookup)
-
-
-def node_of_lmb(state: KernelState, lmb: Lmb) -> int | None:
-    """Return the node of an LMB, None where the lookup finds none (`of_drconf_to_nid_single`)."""
-    return current_associativity(state).node_of(lmb.aa_index, lmb.flags)

@@ -22,7 +22,7 @@ from drmemctl.kernel.errno import E2BIG, EBUSY, EEXIST, EFAULT, EINVAL
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Job, OopsError
-from drmemctl.kernel.lmb_node import current_associativity, node_of_lmb
+from drmemctl.kernel.lmb_node import current_associativity
 from drmemctl.kernel.memory_capabilities import ADDRESS_CHECK, RANGE_PREVALIDATED
 from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.sections import max_physical
@@ -271,8 +271,9 @@ def _node_for_add(job: Job, index: int) -> int:
     if job.has(WRONG_NODE_ADD) or job.has(ASSIGNED_FIRST):
         # memory_add_physaddr_to_nid looks for an assigned LMB at that address: from 4.20 on this one is none yet.
         source = _assigned_at(job, base_of(lmb))
-    node = None if source is None else node_of_lmb(state, source)
+    node = None
     if source is not None:
+        node = current_associativity(state).node_of(source.aa_index, source.flags)
         _fill_distances(job, source)
     if node is None and source is not None and not job.has(NO_DEFAULT_NODE):
         node = 0

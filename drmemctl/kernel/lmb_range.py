@@ -9,7 +9,7 @@ from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, base_of, lmb_at
 from drmemctl.kernel.task import StatePart, atomic
-from drmemctl.kernel.walk import Span, has_flags
+from drmemctl.kernel.walk import Span, runs_in
 from drmemctl.numbers import as_int
 
 
@@ -39,7 +39,8 @@ def find_range(job: Job, count: int, drc_index: int) -> Span | None:
 @atomic(reads=(StatePart.FLAGS,))
 def passes_reserved(job: Job, span: Span) -> bool:
     """Whether no LMB of a part of the array is reserved; some kernels name the one that is."""
-    index = has_flags(job.state.table, span, RESERVED)
+    runs = runs_in(job.state.table, span)
+    index = next((index for index, run in runs if run.flags & RESERVED), None)
     if index is None:
         return True
     if job.has(RESERVED_RANGE_NAMED):

@@ -15,7 +15,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 from drmemctl.formats.block_states import state_name
 from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
@@ -26,6 +27,7 @@ from drmemctl.kernel.crash_cma import CmaState, CrashCma
 from drmemctl.kernel.movable_zone import added_is_movable
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
+from drmemctl.model.intervals import stretches
 from drmemctl.model.live_system import PERSISTENT_MEMORY, LiveSystem
 from drmemctl.model.run import Run
 from drmemctl.notebook import short_repr
@@ -178,14 +180,9 @@ def _zones(booted: Tree, profile: Profile, system: LiveSystem) -> Iterator[tuple
     size = system.block_size
     zones = [(number, block.zones[0]) for number, block in sorted(system.blocks.items()) if block.zones]
     if size and zones:
-        first, zone = zones[0]
-        end = first
-        for number, name in zones:
-            if (number, name) != (end, zone):
+        for zone, group in groupby(zones, key=itemgetter(1)):
+            for first, end in stretches(number for number, _ in group):
                 yield first * size, end * size, zone
-                first, zone = number, name
-            end = number + 1
-        yield first * size, end * size, zone
         return
     regions, _ = boot_regions(booted, profile)
     for entry in regions:

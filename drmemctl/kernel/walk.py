@@ -42,11 +42,6 @@ def runs_in(table: LmbTable, span: Span) -> Iterator[tuple[int, Run]]:
         index += run.lmbs
 
 
-def has_flags(table: LmbTable, span: Span, mask: int) -> int | None:
-    """Return the index of the first LMB of a part of the array that has any of these flags, or None."""
-    return next((index for index, run in runs_in(table, span) if run.flags & mask), None)
-
-
 def next_lmb(
     table: LmbTable, span: Span, start: int, n_skipped: Callable[[int, Run], int]
 ) -> tuple[int, int] | None:

@@ -159,7 +159,7 @@ def split(start: int, count: int) -> Iterator[tuple[int, int]]:
 
 
 class IndexSet:
-    """A set of DRC indexes, held as ranges that neither touch nor overlap."""
+    """A set of numbers, mostly DRC indexes, held as ascending ranges that neither touch nor overlap."""
 
     __slots__ = ("_before", "_ends", "_starts")
 

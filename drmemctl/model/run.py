@@ -121,6 +121,10 @@ class Run(NamedTuple):
         position = (address - self.base) % ADDRESSES // lmb_size
         return position if position < self.lmbs else None
 
+    def positions_in(self, start: int, end: int, lmb_size: int) -> range:
+        """Return the positions of the LMBs that have some of the addresses from `start` up to `end`."""
+        return range(max(0, (start - self.base) // lmb_size), min(self.lmbs, -(-(end - self.base) // lmb_size)))
+
 
 def is_assigned(flags: int) -> bool:
     """Whether Linux takes an LMB with these flags for memory (`early_init_drmem_lmb`)."""

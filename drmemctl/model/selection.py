@@ -3,25 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
+from drmemctl.model.intervals import IndexSet
 from drmemctl.model.run import ADDRESSES, Run, has_state
 from drmemctl.model.runs import Runs
 
 
 class AddressRange(NamedTuple):
     """Addresses from `first` up to, not including, `end`."""
-
-    first: int
-    end: int
-
-
-class _Span(NamedTuple):
-    """Positions in a run from `first` up to, not including, `end`."""
 
     first: int
     end: int
@@ -63,44 +57,28 @@ class Selection:
             if size is None and spans:
                 yield run  # the address of a set's later LMBs is unknown: it cannot be cut
             else:
-                yield from (run.part(span.first, span.end - span.first, size) for span in spans)
+                yield from (run.part(first, end - first, size) for first, end in spans)
 
-    def _spans(self, run: Run, lmb_size: int | None) -> list[_Span]:
-        """Return the positions in a run that have one of the DRC indexes and one of the addresses."""
-        spans = [_Span(0, run.lmbs)]
+    def _spans(self, run: Run, lmb_size: int | None) -> list[tuple[int, int]]:
+        """Return (first, end) of the positions in a run with one of the DRC indexes and one of the addresses."""
+        spans = [(0, run.lmbs)]
         if self.drc_indexes:
             positions = map(run.position_of_drc, self.drc_indexes)
-            spans = _merged(_Span(position, position + 1) for position in positions if position is not None)
+            spans = list(IndexSet((position, position + 1) for position in positions if position is not None))
         if self.addresses:
-            having = _merged(span for addresses in self.addresses for span in _having(run, lmb_size, addresses))
-            spans = _merged(
-                _Span(max(span.first, other.first), min(span.end, other.end))
-                for span in spans
-                for other in having
-                if max(span.first, other.first) < min(span.end, other.end)
-            )
+            having = IndexSet(span for addresses in self.addresses for span in _having(run, lmb_size, addresses))
+            common = ((max(first, low), min(end, high)) for first, end in spans for low, high in having)
+            spans = [(first, end) for first, end in common if first < end]
         return spans
 
 
-def _having(run: Run, lmb_size: int | None, addresses: AddressRange) -> Iterator[_Span]:
+def _having(run: Run, lmb_size: int | None, addresses: AddressRange) -> Iterator[tuple[int, int]]:
     """Yield the positions of the LMBs that have some of the addresses; those of the run may wrap at 64 bits."""
     if not lmb_size:
         if addresses.first <= run.base < addresses.end:
-            yield _Span(0, run.lmbs)
+            yield 0, run.lmbs
         return
     for shift in (0, ADDRESSES):
-        first = max(0, (addresses.first + shift - run.base) // lmb_size)
-        end = min(run.lmbs, -((run.base - addresses.end - shift) // lmb_size))
-        if first < end:
-            yield _Span(first, end)
-
-
-def _merged(spans: Iterable[_Span]) -> list[_Span]:
-    """Return spans in ascending order, those that touch or overlap as one."""
-    merged: list[_Span] = []
-    for span in sorted(spans):
-        if merged and span.first <= merged[-1].end:
-            merged[-1] = _Span(merged[-1].first, max(merged[-1].end, span.end))
-        else:
-            merged.append(span)
-    return merged
+        positions = run.positions_in(addresses.first + shift, addresses.end + shift, lmb_size)
+        if positions:
+            yield positions.start, positions.stop

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,21 @@ from typing import Any
 from drmemctl.formats.dynamic_memory import NODE, V2
 from drmemctl.formats.rtas_input import recorded_calls
 from drmemctl.numbers import parse_kernel_int
-from drmemctl.qualify.guest import Guest, booted
+from drmemctl.qualify.guest import Guest, Sent, booted
 from drmemctl.qualify.monitor import Monitor, OracleError
 from drmemctl.qualify.qtest import LMB, address_of
 from drmemctl.qualify.records import Record, record_of
 from drmemctl.qualify.scripted_rtas import ScriptedMigration
 
 
-def recorded_in(guest: Guest, plan: Record, place: Path) -> tuple[Record, bytes]:
-    """Return what a guest does with the steps of a record, and its flattened tree."""
+def recorded_in(
+    guest: Guest, plan: Record, place: Path, made_of: Callable[[Record, Sent], tuple[Record, bytes]] = record_of
+) -> tuple[Record, bytes]:
+    """Return what a guest does with the steps of a record, by `made_of` what it sent, and its flattened tree."""
     host = Host(guest.kernel, [step.get("answers", []) for step in plan["steps"]])
     sent = booted(guest, place, host.do)
     host.end()
-    record, fdt = record_of(plan, sent)
+    record, fdt = made_of(plan, sent)
     for number, calls in host.calls.items():
         record["steps"][number - 1]["asked"] = calls
     return record, fdt

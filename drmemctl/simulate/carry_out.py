@@ -18,12 +18,7 @@ from drmemctl.simulate.steps.kernel_step import HYPERVISOR_ABORTED
 
 
 def carry_out(
-    step: Step,
-    partition: Partition,
-    files: Files,
-    judge: PartitionJudge,
-    *,
-    traced: bool = False,
+    step: Step, partition: Partition, files: Files, judge: PartitionJudge, *, traced: bool = False
 ) -> StepResult:
     """Return the result of a step; with `traced` it has the kernel's calls and writes."""
     if isinstance(step, Expect):

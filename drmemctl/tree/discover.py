@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import IO, NamedTuple
 
@@ -65,8 +65,30 @@ def candidates(path: str, most: int | None = None) -> tuple[list[str], list[str]
     roots = [root.path for root in survey.finder.roots()]
     inside_trees = tuple(f"{root}/" for root in roots)
     files = [place for relative, place in survey.files if not relative.startswith(inside_trees)]
-    trees = [os.path.join(path, root) for root in roots]  # noqa: PTH118 - paths as the user began them
+    places = {root: os.path.join(path, root) for root in roots}  # noqa: PTH118 - paths as the user began them
+    trees = [place for root, place in places.items() if not _is_second_copy(root, places)]
     return trees + survey.unreadable, files
+
+
+_NAMES = ("proc/device-tree", "sys/firmware/devicetree/base")
+"""The names by which Linux shows its tree; the first is a link to the second."""
+
+
+def _is_second_copy(root: str, places: Mapping[str, str]) -> bool:
+    """Whether a tree is there by its other name already, as where the link was followed (scp, zip)."""
+    name, other_name = reversed(_NAMES)
+    if not f"/{root}".endswith(f"/{name}"):
+        return False
+    other = places.get(root.removesuffix(name) + other_name)
+    if other is None:
+        return False
+    from drmemctl.tree.directory import read_directory
+
+    try:
+        here, there = (read_directory(place, place)[0] for place in (places[root], other))
+    except DrmemctlError:
+        return False
+    return here.root == there.root
 
 
 class _FolderSurvey:

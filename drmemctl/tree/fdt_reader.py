@@ -42,10 +42,7 @@ _NOPS = tuple(NOP.to_bytes(4, "big") * count for count in (256, 16, 1))
 _PROPERTY_HEADER = 12
 """Bytes of an FDT_PROP token, its length and its name offset."""
 
-_ADVICE = {
-    BlobError: "the blob is damaged: take it again, or look at it with fdtdump",
-    LimitError: NOT_REAL,
-}
+_ADVICE = {BlobError: "the blob is damaged: take it again, or look at it with fdtdump", LimitError: NOT_REAL}
 """What to do, where the place of the fault gives nothing better."""
 
 

@@ -121,11 +121,9 @@ class Node:
         if not isinstance(value, bytes | None):
             raise wrong_type("value", "bytes, or None", value)
         properties = [prop for prop in self.properties if prop.name != name]
-        if value is None:
-            return replace(self, properties=tuple(properties))
-        new = Property(name, value)
-        index = next((i for i, prop in enumerate(self.properties) if prop.name == name), len(properties))
-        properties.insert(min(index, len(properties)), new)
+        if value is not None:
+            place = next((at for at, prop in enumerate(self.properties) if prop.name == name), len(properties))
+            properties.insert(place, Property(name, value))
         return replace(self, properties=tuple(properties))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 import drmemctl
 from drmemctl.check.finding import Finding
 from drmemctl.compare.migration import FAMILY
+from drmemctl.tree.discover import candidates
 from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees
 from tests.pages import parsed
@@ -97,6 +99,20 @@ def test_archives_with_sysfs_and_what_is_unpacked_of_them(archive: Path, tmp_pat
     tree = capture / "proc" / "device-tree"
     tree.rename(capture / "device-tree")
     assert agreed(capture) == agreed(capture / "device-tree") == agreed(place) == said
+
+
+def test_a_capture_in_which_links_were_followed_is_one_partition(tmp_path: Path) -> None:
+    """As `scp -r` and `zip -r` make of a sosreport's link: the tree is there under both of Linux's names."""
+    archive = FIXTURES / "tutorial" / "lpar7-after.tar.xz"
+    (capture,) = unpacked(archive, tmp_path / "all").iterdir()
+    said = agreed(capture)
+    other = capture / "sys" / "firmware" / "devicetree" / "base"
+    shutil.copytree(capture / "proc" / "device-tree", other)
+    assert agreed(capture) == agreed(tmp_path / "all") == said
+    assert candidates(str(tmp_path / "all"))[0] == [str(capture / "proc" / "device-tree")]  # what a fleet lists
+    # Where they differ, both are shown: one of them was taken at another time.
+    (other / "model").write_bytes(b"another\0")
+    assert len(printed("check", capture)["inputs"]) == 2
 
 
 def test_there_is_something_to_agree_on() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.kernel.boot_notes import boot_notes
 from drmemctl.kernel.cmdline import (
     command_line,
@@ -19,7 +20,7 @@ from drmemctl.kernel.cmdline import (
 from drmemctl.kernel.errno import EINVAL, errno_name, is_errno_name
 from drmemctl.kernel.profiles import profile
 from drmemctl.tree.node import Tree
-from tests.kernel.partitions import tree
+from tests.kernel.partitions import lmbs, tree
 
 K, M, G = 1 << 10, 1 << 20, 1 << 30
 
@@ -108,6 +109,11 @@ def test_options_by_name() -> None:
 def test_what_the_tree_does_not_show(text: str, words: str) -> None:
     told = not_as_the_tree(tree(bootargs=text))
     assert told.startswith(f"the command line has {words}: ") if words else not told
+    crash = tree(lmbs(2, 2, 1, 8), bootargs=text).with_property(NODE, "linux,drconf-usable-memory", b"")
+    both = f"the command line has {words} and " if words else ""
+    assert not_as_the_tree(crash).startswith(
+        f"{both}the tree is a crash kernel's, with linux,drconf-usable-memory: "
+    )
 
 
 def test_the_command_line_of_a_tree() -> None:

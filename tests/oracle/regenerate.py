@@ -25,6 +25,7 @@ from drmemctl.tree.node import Tree
 from tests.conftest import FIXTURES, blob
 from tests.oracle.compare import differences, mistakes, reason
 from tests.oracle.packages import GuestPackages
+from tests.oracle.records import record_of
 from tests.simulate.records import record
 
 FOLDERS = ("captures", "memblock")
@@ -119,7 +120,8 @@ def recorded(
             "edits": _edits(plan, booted_from).encode(),
         }
         cmdline = "console=hvc0 quiet"
-    return recorded_in(Guest(kernel, initramfs(root), shlex.split(plan["qemu"]), cmdline, _SECONDS), plan, place)
+    guest = Guest(kernel, initramfs(root), shlex.split(plan["qemu"]), cmdline, _SECONDS)
+    return recorded_in(guest, plan, place, record_of)
 
 
 def _edits(record: Record, tree: Tree) -> str:

@@ -15,11 +15,11 @@ import pytest
 from drmemctl.qualify import recorder
 from drmemctl.qualify.guest import Sent
 from drmemctl.qualify.monitor import Monitor, OracleError
-from drmemctl.qualify.records import record_of
 from tests.conftest import FIXTURES
 from tests.oracle import regenerate
 from tests.oracle.compare import differences, mistakes, reason
 from tests.oracle.packages import GuestPackages
+from tests.oracle.records import record_of
 from tests.simulate.records import record, record_names, tree_of
 
 LPM = "captures/6.1-lpm"

@@ -11,14 +11,14 @@ from drmemctl.check.memory_nodes import boot_memory, taken_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.select import for_lmbs, highest_end, of_kind
 from drmemctl.check.subject import Subject
-from drmemctl.check.tables import block_spans, spans_of_addresses
+from drmemctl.check.tables import beside_blocks, spans_of_addresses
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_lrdr_capacity
 from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.kernel.sections import max_physical
 from drmemctl.model.drmem import RootCells
-from drmemctl.model.intervals import Intervals, side_by_side
+from drmemctl.model.intervals import Intervals
 from drmemctl.model.run import Run, is_assigned
 
 
@@ -75,9 +75,9 @@ def _without_blocks(subject: Subject, runs: Sequence[Run]) -> Iterator[Run]:
     lmbs = Intervals()
     for owner, run in enumerate(runs):
         lmbs.add(run.base, run.lmbs * size, owner)
-    for start, count, index, block in side_by_side(lmbs.disjoint(), block_spans(subject)):
-        if index is not None and block is None:
-            run = runs[index]
+    for start, count, owner, block in beside_blocks(subject, lmbs.disjoint()):
+        if block is None:
+            run = runs[owner]
             first = (start - run.base) // size
             yield run.part(first, -(-count // size), size)
 

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.select import AffectedLmbs, for_lmbs
+from drmemctl.check.select import for_lmbs
 from drmemctl.check.subject import Subject
-from drmemctl.check.tables import by_sense, part_of_drc, spans_of_drc_indexes
+from drmemctl.check.tables import sensed
 from drmemctl.kernel.firmware import SENSE_PRESENT
-from drmemctl.model.intervals import side_by_side
 from drmemctl.model.run import is_assigned, state_of
 
 _FILE_ROUTE = (
@@ -55,7 +54,7 @@ def foreign_memory(subject: Subject) -> Iterator[Violation]:
         Load it by kexec -c, which copies /proc/device-tree, or reboot. Before kexec -s, do not remove LMBs that
         were assigned at boot.
     """
-    foreign = _lmbs(subject, is_foreign)
+    foreign = for_lmbs(subject, (run for _, run in sensed(subject, subject.table, is_foreign)))
     if foreign:
         yield foreign.violation(
             f"{foreign.are} assigned in the next kernel's tree and not the partition's, first {foreign.first}: its"
@@ -88,21 +87,9 @@ def lost_memory(subject: Subject) -> Iterator[Violation]:
         Load it by kexec -c, which copies /proc/device-tree, or reboot. What is lost already comes back with
         a reboot.
     """
-    lost = _lmbs(subject, is_lost)
+    lost = for_lmbs(subject, (run for _, run in sensed(subject, subject.table, is_lost)))
     if lost:
         yield lost.violation(
             f"{lost.are} the partition's and free in the next kernel's tree, first {lost.first}: that memory is"
             " lost until the next boot by firmware"
         )
-
-
-def _lmbs(subject: Subject, is_meant: Callable[[int, int], bool]) -> AffectedLmbs:
-    """Return the LMBs of the next kernel's tree of which flags and sense are meant."""
-    table = subject.table
-    pairs = side_by_side(spans_of_drc_indexes(table.runs).disjoint(), by_sense(subject.running.senses or ()))
-    meant = (
-        part_of_drc(table, owner, start, count)
-        for start, count, owner, sense in pairs
-        if owner is not None and sense is not None and is_meant(table.runs.flags[owner], sense)
-    )
-    return for_lmbs(subject, meant)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory
@@ -13,13 +12,11 @@ from drmemctl.check.select import LmbsByReason
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import (
     Nodes,
+    beside_blocks,
     block_ranges,
-    block_spans,
-    by_sense,
     part_at,
-    part_of_drc,
+    sensed,
     spans_of_addresses,
-    spans_of_drc_indexes,
 )
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE, RESERVED
@@ -28,7 +25,6 @@ from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.kernel.firmware import SENSE_PRESENT
 from drmemctl.kernel.sections import SECTION
 from drmemctl.model.drmem import LmbTable
-from drmemctl.model.intervals import side_by_side
 from drmemctl.model.run import is_assigned
 
 _SENSES = {0: "empty", 1: "present", 2: "unusable", 3: "exchange", 4: "recover"}
@@ -70,17 +66,9 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
         Assigned but not present: remove the LMB by index as soon as possible.
         `drmemctl repair` finds the requests that put it right, if any do.
     """
-    table = live_table(subject)
     reasons = LmbsByReason[str](subject)
-    contradiction = cache(_contradiction)
-    for start, count, owner, sense in side_by_side(
-        spans_of_drc_indexes(table.runs).disjoint(), by_sense(subject.running.senses or ())
-    ):
-        if owner is None or sense is None:
-            continue
-        reason = contradiction(table.runs.flags[owner], sense)
-        if reason:
-            reasons.add(reason, part_of_drc(table, owner, start, count))
+    for reason, run in sensed(subject, live_table(subject), _contradiction):
+        reasons.add(reason, run)
     yield from reasons.violations(lambda reason, lmbs: f"{lmbs.are} {reason}, first {lmbs.first}")
 
 
@@ -122,15 +110,11 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
         `drmemctl repair` finds the requests that put it right, if any do.
     """
     table = live_table(subject)
-    blocks = block_ranges(subject)
     lmbs = spans_of_addresses(table, lambda flags: not flags & RESERVED or is_assigned(flags)).disjoint()
     reasons = LmbsByReason[str](subject)
     end = _expected_end(subject)
     boot = boot_memory(subject).disjoint()
-    for start, count, owner, position in side_by_side(lmbs, block_spans(subject)):
-        if owner is None:
-            continue
-        block = None if position is None else blocks[position]
+    for start, count, owner, block in beside_blocks(subject, lmbs):
         reason = ""
         if not is_assigned(table.runs.flags[owner]):
             if block is not None and boot.first_in(start, count) is None:
@@ -186,14 +170,13 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
     """
     table = live_table(subject)
     nodes = Nodes(subject.running.associativity or subject.associativity)
-    blocks = block_ranges(subject)
     fallback = _first_online_node(subject)
     reasons = LmbsByReason[str](subject)
     lmbs = spans_of_addresses(table, is_assigned).disjoint()
-    for start, count, owner, position in side_by_side(lmbs, block_spans(subject)):
-        if owner is None or position is None:
+    for start, count, owner, block in beside_blocks(subject, lmbs):
+        if block is None:
             continue
-        block, run = blocks[position], part_at(table, owner, start, count)
+        run = part_at(table, owner, start, count)
         node = nodes.of(run)
         expected = fallback if node is None else node
         if not block.online or None in (block.node, expected) or block.node == expected:

@@ -11,6 +11,7 @@ from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.configure_connector import (
     BUSY,
     COMPLETE,
+    EXTENDED_BUSY,
     NEXT_CHILD,
     NEXT_PROPERTY,
     NEXT_SIBLING,
@@ -62,7 +63,7 @@ def unread_connector(stream: RtasStream) -> Iterator[Violation]:
 def _faults(area: ConnectorArea, status: int | None) -> Iterator[tuple[str, int]]:
     if status is not None and status not in _GOES_ON:
         # Busy statuses, which 5.12 and later wait for.
-        until = " before 5.12" if 9900 <= status <= 9905 else ""
+        until = " before 5.12" if status in EXTENDED_BUSY else ""
         yield f"status {status}: {status_text(status)}; Linux gives up{until}", 0
         return
     if area.drc_index is None:
