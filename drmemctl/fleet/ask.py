@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from pyarrow import fs as arrow_fs
 from drmemctl.errors import DrmemctlError
 from drmemctl.fleet.dataset import JUDGED_AGAIN, Dataset, DatasetError, existing_dataset
 from drmemctl.fleet.questions import PARTITIONS, SCENARIOS, NamedQuestion
-from drmemctl.fleet.storage import from_storage
+from drmemctl.fleet.storage import reading
 from drmemctl.fleet.tables import ALL_TABLES
 from drmemctl.fleet.work import ALL_WORK, CHECK, Work
 
@@ -166,7 +165,8 @@ def _local_copy(dataset: Dataset, parts: Sequence[int]) -> Iterator[Dataset]:
             os.mkdir(f"{folder}/{name}")  # noqa: PTH102
             for part in parts:
                 path = dataset.path(name, part)
-                from_storage(partial(dataset.fs.get_file, path, copy.path(name, part)), path)
+                with reading(path):
+                    dataset.fs.get_file(path, copy.path(name, part))
         yield copy
 
 

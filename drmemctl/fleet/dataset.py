@@ -12,14 +12,13 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from drmemctl.errors import DrmemctlError, InputError, WriteError
 from drmemctl.fleet.outcome import OUTCOME_COLUMNS, outcome_of
-from drmemctl.fleet.storage import file_system, from_storage, local_path, reason_of
+from drmemctl.fleet.storage import file_system, local_path, reading, reason_of
 from drmemctl.fleet.tables import ALL_TABLES, KERNELS, SCHEMA, VERSION, read
 from drmemctl.fleet.work import ALL_WORK, CHECK, Work
 from drmemctl.read_files import check_regular, note, open_regular
@@ -69,7 +68,8 @@ class Dataset:
         self.fs.invalidate_cache()
         # A store of objects has no empty folders: to list one is an error, to match nothing in it is not.
         pattern = f"{self._root}/{table or self.work.commit}/part-*.parquet"
-        paths = from_storage(lambda: self.fs.glob(pattern), self.url)
+        with reading(self.url):
+            paths = self.fs.glob(pattern)
         matches = (_PART.fullmatch(posixpath.basename(path)) for path in paths)
         return sorted(int(match[1]) for match in matches if match)
 
@@ -120,8 +120,9 @@ class Dataset:
     @contextmanager
     def _opened(self, path: str) -> Iterator[Any]:
         try:
-            open_part = partial(open_regular, path) if self.is_local else partial(self.fs.open, path, "rb")
-            with from_storage(open_part, path) as stream:
+            with reading(path):
+                part = open_regular(path) if self.is_local else self.fs.open(path, "rb")
+            with part as stream:
                 yield stream
         except (pa.ArrowException, OSError, ValueError) as error:
             message = f"this is no part of a data set: {error}"

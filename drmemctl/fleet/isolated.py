@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from time import monotonic
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from drmemctl.check.engine import all_rules
 from drmemctl.fleet.work import Item, Work
@@ -59,14 +59,15 @@ class _Process:
         self._process = subprocess.Popen(  # noqa: S603 - it is this module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
         )
+        self._output = cast("IO[bytes]", self._process.stdout)
         self._text = b""
         job = json.dumps(
             {"work": work, "sources": sources, "kernels": kernels, "seconds": seconds, "memory": memory}
         )
-        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        standard_input = cast("IO[bytes]", self._process.stdin)
         try:
-            self._process.stdin.write(job.encode() + b"\n")
-            self._process.stdin.close()
+            standard_input.write(job.encode() + b"\n")
+            standard_input.close()
         except BrokenPipeError:
             return  # it ended already, which reading will show
 
@@ -76,13 +77,11 @@ class _Process:
     def __exit__(self, *_error: object) -> None:
         self._process.kill()
         self._process.wait()
-        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
-        self._process.stdout.close()
+        self._output.close()
 
     def line(self, seconds: float) -> tuple[bytes, str]:
         """Return the next line, or why there is none."""
-        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
-        pipe, end = self._process.stdout.fileno(), monotonic() + seconds
+        pipe, end = self._output.fileno(), monotonic() + seconds
         pieces = [self._text]
         while b"\n" not in pieces[-1]:
             if not select.select([pipe], [], [], max(0.0, end - monotonic()))[0]:

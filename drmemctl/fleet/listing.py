@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from drmemctl.check.inputs import matching
 from drmemctl.errors import DrmemctlError, InputError, LimitError
-from drmemctl.fleet.storage import file_system, from_storage, local_path, local_url
+from drmemctl.fleet.storage import file_system, local_path, local_url, reading
 from drmemctl.read_files import open_regular
 from drmemctl.tree.discover import candidates
 from drmemctl.tree.plain_input import STDIN, standard_input
@@ -115,7 +115,8 @@ def local_input(path: str, *, named: bool = True) -> Input:
 def _remote(url: str) -> Iterator[Input]:
     try:
         system, path = file_system(url)
-        files, named = from_storage(lambda: _files(system, path), url)
+        with reading(url):
+            files, named = _files(system, path)
     except DrmemctlError:
         # Reading it will say what is wrong.
         yield Input(url, "")

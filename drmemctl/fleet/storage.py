@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import fsspec
 
 from drmemctl.errors import DrmemctlError, InputError
-
-_T = TypeVar("_T")
 
 _LOCAL = "file://"
 _BLOCK = 4 << 20
@@ -34,14 +32,16 @@ def local_url(path: str) -> str:
 
 def file_system(url: str) -> tuple[Any, str]:
     """Return fsspec's file system for a URL, and the path in it; `InputError` where there is none."""
-    system, path = from_storage(lambda: fsspec.url_to_fs(url), url)
+    with reading(url):
+        system, path = fsspec.url_to_fs(url)
     return system, path
 
 
-def from_storage(function: Callable[[], _T], url: str) -> _T:
-    """Return what `function` gets from a storage; what the library of the storage raises is an `InputError`."""
+@contextmanager
+def reading(url: str) -> Iterator[None]:
+    """Turn what the library of a storage raises into `InputError`."""
     try:
-        return function()
+        yield
     except DrmemctlError:
         raise
     except FileNotFoundError as error:
@@ -69,9 +69,9 @@ def open_remote(url: str) -> io.BufferedReader:
         system, path = file_system(url)
     # fsspec hands these options of an archive's member on to the archive, whose library does not know them.
     options = {} if chained else {"block_size": _BLOCK, "cache_type": "readahead"}
-    return io.BufferedReader(
-        _StoredFile(from_storage(lambda: system.open(path, "rb", **options), url), url), _BLOCK
-    )
+    with reading(url):
+        stored = system.open(path, "rb", **options)
+    return io.BufferedReader(_StoredFile(stored, url), _BLOCK)
 
 
 @lru_cache(maxsize=4)
@@ -102,13 +102,15 @@ class _StoredFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read the next bytes into a buffer, and return how many."""
-        data = from_storage(lambda: self._raw.read(len(buffer)), self._url)
+        with reading(self._url):
+            data = self._raw.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to a place."""
-        return int(from_storage(lambda: self._raw.seek(offset, whence), self._url))
+        with reading(self._url):
+            return int(self._raw.seek(offset, whence))
 
     def tell(self) -> int:
         """Return the place."""

@@ -12,7 +12,7 @@ from drmemctl.kernel.running_kernel import live_system
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.notebook import short_repr
 from drmemctl.simulate.simulation import Simulation
-from drmemctl.simulate.steps.language import parse_step
+from drmemctl.simulate.steps.language import parse_script
 
 _MOST_TRIED = 64
 """Requests that are simulated; more are only named."""
@@ -129,7 +129,5 @@ def _requests(simulation: Simulation, parts: Sequence[LmbRemovability]) -> Itera
 
 def _works(simulation: Simulation, text: str) -> bool:
     """Whether a request works as the partition is now."""
-    step = parse_step(f"dlpar {text}")
-    assert step is not None  # noqa: S101 - it is one
-    result = simulation.attempt(step)
+    result = simulation.attempt(next(parse_script(f"dlpar {text}")))
     return result.ok and not result.kernel_faults

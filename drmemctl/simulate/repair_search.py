@@ -22,7 +22,7 @@ from drmemctl.simulate.findings import PartitionJudge
 from drmemctl.simulate.interleave.keys import Keys
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.repair_requests import MOST_RANGES, Candidates, DrcRange, ranges_of
-from drmemctl.simulate.steps.language import parse_step
+from drmemctl.simulate.steps.language import parse_script
 from drmemctl.wording import count_of
 
 CONSISTENT, REBOOT, NONE = "consistent", "reboot", "none"
@@ -220,10 +220,7 @@ class Search:
         return result if sound else None
 
     def _carry_out(self, text: str, partition: Partition) -> StepResult:
-        step = parse_step(text)
-        if step is None:
-            raise ValueError(text)
-        return carry_out(step, partition, self._files, self._judge)
+        return carry_out(next(parse_script(text)), partition, self._files, self._judge)
 
     def failure_reasons(self) -> Iterator[str]:
         """Yield why the search found no plan."""

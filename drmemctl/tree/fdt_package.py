@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
-from typing import Self, TypeVar
+from typing import Self
 
 with warnings.catch_warnings():
     # fdt 0.3.3 has an invalid escape in a literal, of which Python 3.12 and later tell every user.
@@ -33,8 +34,6 @@ _LARGE = 1 << 16
 
 _SEARCHED = 1 << 16
 """Up to this many bytes of names are searched for one that ends in the wanted name, as dtc shares them."""
-
-Result = TypeVar("Result")
 
 
 class _Strings:
@@ -121,8 +120,7 @@ def _structure(root: Node, strings: _Strings) -> list[bytes]:
 
 def blob_pieces(tree: Tree) -> list[bytes]:
     """Return the tree as a flattened blob of version 17, in pieces."""
-
-    def build() -> list[bytes]:
+    with _translated(tree.source):
         strings = _Strings()
         structure = _structure(tree.root, strings)
         pairs = [*tree.reservations, (0, 0)]
@@ -137,22 +135,18 @@ def blob_pieces(tree: Tree) -> list[bytes]:
         header.total_size = header.off_dt_strings + header.size_dt_strings
         return [header.export(), reservations, *structure, bytes(strings.encode("ascii"))]
 
-    return _translated(build, tree.source)
-
 
 def text_pieces(tree: Tree) -> Iterator[str]:
     """Yield the whole tree as source, with its reservations."""
-
-    def head() -> str:
+    with _translated(tree.source):
         document = fdt.FDT(entries=[{"address": start, "size": size} for start, size in tree.reservations])
         if tree.boot_cpu:
             document.header.version = VERSION
             document.header.last_comp_version = LAST_COMPATIBLE
             document.header.boot_cpuid_phys = tree.boot_cpu
         document.root = None
-        return str(document.to_dts())
-
-    yield _translated(head, tree.source)
+        head = str(document.to_dts())
+    yield head
     yield from node_pieces(tree.root)
 
 
@@ -178,9 +172,10 @@ def node_pieces(root: Node) -> Iterator[str]:
             yield "\t" * depth + "};\n"
 
 
-def _translated(action: Callable[[], Result], source: str) -> Result:
-    """Run what calls the package; whatever it raises is that the tree cannot be written."""
+@contextmanager
+def _translated(source: str) -> Iterator[None]:
+    """Turn what the package raises into the error that the tree cannot be written."""
     try:
-        return action()
+        yield
     except (AssertionError, ValueError, IndexError, TypeError, struct.error, RecursionError) as error:
         raise WriteError(f"the tree cannot be written: {error}", source=source or None) from error

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
+from drmemctl.formats.registry import HOMES
 from drmemctl.tree.builder import TreeBuilder, shown
-from drmemctl.tree.lsprop_places import Names, PrintedPlace, is_heading, is_known, place_of, split_name
+from drmemctl.tree.lsprop_places import Names, PrintedPlace, is_heading, place_of, split_name
 from drmemctl.tree.node import Tree, decode_name, encode_name
 from drmemctl.tree.quoted_text import without_indent
 
@@ -183,7 +184,7 @@ class _Reader:
             total = None
         self._builder.add(node, name, value, total)
         self._properties += 1
-        self._known += is_known(name)
+        self._known += name in HOMES  # it stands in a certain node of a partition, and is no word of a letter
 
     def _bad_line(self, number: int, line: str) -> None:
         self._bad.append(number)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from drmemctl.formats.registry import HOMES
@@ -70,22 +70,22 @@ def place_of(path: str | None, next_path: str | None, properties: Mapping[str, S
     return _infer(base, properties)
 
 
-def is_known(name: str) -> bool:
-    """Whether a property is one that stands in a certain node of a partition, and so no word of a letter."""
-    return name in HOMES
-
-
-def is_heading(path: str, properties: Mapping[str, Sequence[str]]) -> bool:
+def is_heading(path: str, properties: Iterable[str]) -> bool:
     """Whether `path:` is a person's heading and no node: a single word over properties of another node."""
-    homes = {HOMES[name] for name in properties if name in HOMES}
+    homes = _homes(properties)
     return "/" not in path and bool(homes) and path not in homes
+
+
+def _homes(properties: Iterable[str]) -> set[str]:
+    """Return the nodes in which alone some of the properties stand."""
+    return {HOMES[name] for name in properties if name in HOMES}
 
 
 def _infer(base: str, properties: Mapping[str, Sequence[str]]) -> PrintedPlace:
     own_name = "".join(properties.get("name", ())).strip(' \t"')
     if own_name in _ROOT_NODES:
         return PrintedPlace((own_name,), base, inferred=True)
-    homes = {HOMES[name] for name in properties if name in HOMES}
+    homes = _homes(properties)
     if len(homes) == 1 and {"model", "#address-cells"}.isdisjoint(properties):
         return PrintedPlace((homes.pop(),), base, inferred=True)
     return PrintedPlace((), base, inferred=bool(homes), mixed=True)
