@@ -81,22 +81,17 @@ def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> Task[int]:
             return index
     if _HEADER_WORDS + count * width > len(cells):
         job.faults.append(_over_read(f"{count} arrays of {width} domains", len(arrays)))
-    # An update of the property since it was read is lost: the kernel does not look again.
-    appended = _with_row(arrays, count, width, domains)
-    yield from set_property(job, NODE, LOOKUP_ARRAYS, appended, APPENDING)
+    # There is room for one list more, but it is written right behind the counted ones; what would be beyond the
+    # property is other memory. An update since the property was read is lost: the kernel does not look again.
+    size = len(arrays) + 4 * width
+    first = 4 * (_HEADER_WORDS + count * width)
+    grown = bytearray(arrays.ljust(size, b"\0"))
+    grown[:4] = pack_words([(count + 1) & 0xFFFFFFFF])
+    grown[first : first + 4 * width] = pack_words(domains)
+    yield from set_property(job, NODE, LOOKUP_ARRAYS, bytes(grown[:size]), APPENDING)
     return count
 
 
 def _over_read(contents: str, size: int) -> Fault:
     message = f"{contents} do not fit in {size} bytes: the kernel reads and writes beyond the property"
     return Fault("over-read", message, "find_aa_index", NODE, LOOKUP_ARRAYS)
-
-
-def _with_row(arrays: bytes, count: int, width: int, domains: list[int]) -> bytes:
-    """Return the property with room for one list more, written right behind the counted ones (not at its end)."""
-    size = len(arrays) + 4 * width
-    first = 4 * (_HEADER_WORDS + count * width)
-    grown = bytearray(arrays.ljust(size, b"\0"))
-    grown[:4] = pack_words([(count + 1) & 0xFFFFFFFF])
-    grown[first : first + 4 * width] = pack_words(domains)
-    return bytes(grown[:size])  # what is written beyond the property is other memory

@@ -52,14 +52,14 @@ class Distribution:
 
     def settled(self, name: KernelName | None = None) -> tuple[Backport, ...]:
         """Return in what a release, or the newest, is known to differ from its mainline release."""
-        found: dict[str, Backport] = {}
+        differing: dict[str, Backport] = {}
         for backport in self.backports:
             if name is not None and backport.since > build_of(name.build):
                 continue
             # The second one about a capability takes the first back.
-            if found.pop(backport.capability, None) is None:
-                found[backport.capability] = backport
-        return tuple(found.values())
+            if differing.pop(backport.capability, None) is None:
+                differing[backport.capability] = backport
+        return tuple(differing.values())
 
     def was_read(self, name: KernelName) -> bool:
         """Whether the source of a release was read for all capabilities."""

@@ -87,7 +87,15 @@ class RemovabilityJudge:
         self._added_zone = MOVABLE if added_is_movable(command_line(kernel.tree)) else NORMAL
         self._has_movable_cma = _has_movable_cma(booted, kernel.profile)
         self._persistent = system.spans(PERSISTENT_MEMORY).disjoint()
-        self._addresses = sorted(self._all_edges())
+        # The addresses at which something changes.
+        size = kernel.block_size
+        addresses = {edge for first, last in kernel.kept.dump for edge in (first, last + 1)}
+        addresses |= {edge for part in kernel.kept.reserved for edge in (part.base, part.end)}
+        addresses |= {edge for first, end, _ in self._zones for edge in (first, end)}
+        addresses |= {edge for start, last, _ in self._persistent for edge in (start, last + 1)}
+        addresses |= {edge * size for blocks, _ in kernel.blocks.states() for edge in (blocks.first, blocks.end)}
+        addresses |= {edge * size for block in kernel.blocks.holed for edge in (block, block + 1)}
+        self._addresses = sorted(addresses)
 
     def parts(self) -> Iterator[LmbRemovability]:
         """Yield the assigned LMBs in array order, those that are alike as one."""
@@ -106,20 +114,6 @@ class RemovabilityJudge:
                 last = part
         if last is not None:
             yield last
-
-    def _all_edges(self) -> set[int]:
-        """Return the addresses at which something changes."""
-        kernel, size = self._kernel, self._kernel.block_size
-        addresses = {edge for first, last in kernel.kept.dump for edge in (first, last + 1)}
-        addresses |= {edge for part in kernel.kept.reserved for edge in (part.base, part.end)}
-        addresses |= {edge for first, end, _ in self._zones for edge in (first, end)}
-        for start, last, _ in self._persistent:
-            addresses |= {start, last + 1}
-        for blocks, _ in kernel.blocks.states():
-            addresses |= {blocks.first * size, blocks.end * size}
-        for block in kernel.blocks.holed:
-            addresses |= {block * size, (block + 1) * size}
-        return addresses
 
     def _edges(self, run: Run) -> list[int]:
         """Return the positions in a run at which something changes, with its ends."""

@@ -85,29 +85,25 @@ def _remove(job: Job, index: int, drc_index: int) -> Task[int]:
 @atomic(reads=(StatePart.FLAGS, StatePart.BLOCKS))
 def _next_removable(job: Job, start: int) -> tuple[int, int] | None:
     """Return the next LMB that may be removed; those without a block, or kept for a dump, are passed over."""
-    kept, size = job.state.kept, job.state.table.lmb_size or 0
+    kept, blocks, size = job.state.kept, job.state.blocks, job.state.table.lmb_size or 0
 
     def n_skipped(first: int, run: Run) -> int:
+        # Where a block is an LMB, removing those fails that have no block.
+        is_aligned = size and size == job.state.block_size and not run.base % size
         position = first if is_removable(job, run.flags) else first + run.lmbs
         while position < run.lmbs:
             base = run.base + position * size
             n_alike = kept.n_alike(base, run.lmbs - position, size) if size else run.lmbs - position
-            passed = min(n_alike, _n_without_block(job, run, position)) if kept.is_removable(base) else n_alike
+            passed = n_alike
+            if kept.is_removable(base):
+                block = job.state.block_of(base)
+                passed = min(n_alike, blocks.missing(block, run.lmbs - position)) if is_aligned else 0
             position += passed
             if passed < n_alike:
                 break
         return position - first
 
     return next_lmb(job.state.table, whole(job), start, n_skipped)
-
-
-def _n_without_block(job: Job, run: Run, position: int) -> int:
-    """Return how many LMBs from a position of the run on have no memory block, so that removing them fails."""
-    table = job.state.table
-    if table.lmb_size != job.state.block_size or run.base % job.state.block_size:
-        return 0
-    block = job.state.block_of(run.base) + position
-    return job.state.blocks.missing(block, run.count - position)
 
 
 def _release_removed(job: Job, index: int, message: str) -> Task[None]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
 from dataclasses import replace
 
 from drmemctl.formats.block_states import ONLINE
@@ -61,15 +60,10 @@ def with_live_blocks(state: KernelState, system: LiveSystem) -> KernelState:
     if not state.profile.has(SECTION_REMOVABLE_CHECK):
         return state
     stuck = [number for number, block in blocks if block.removable is False and block.state == ONLINE]
-    return replace(state, unmovable=state.unmovable | frozenset(_drc_indexes(state, stuck)))
-
-
-def _drc_indexes(state: KernelState, blocks: list[int]) -> Iterator[int]:
-    """Yield the DRC indexes of the assigned LMBs that these ascending memory blocks are the memory of."""
-    size = state.table.lmb_size
-    if size != state.block_size:
-        return
-    for run in (run for run in state.table.runs if run.assigned and run.base % size == 0):
-        first = run.base // size
-        inside = blocks[bisect_left(blocks, first) : bisect_left(blocks, first + run.lmbs)]
-        yield from (run.drc_index + block - first for block in inside)
+    unmovable: set[int] = set()
+    for run in state.table.runs if state.table.lmb_size == size else ():
+        if run.assigned and run.base % size == 0:
+            first = run.base // size
+            inside = stuck[bisect_left(stuck, first) : bisect_left(stuck, first + run.lmbs)]
+            unmovable.update(run.drc_index + block - first for block in inside)
+    return replace(state, unmovable=state.unmovable | unmovable)
