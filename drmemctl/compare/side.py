@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from drmemctl.formats.cells import LMB_SIZE
-from drmemctl.formats.dynamic_memory import AI_INVALID, NODE, V1, V2
+from drmemctl.formats.dynamic_memory import AI_INVALID, ASSIGNED, NODE, V1, V2
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.associativity import NEWEST, RTAS, AffinityRules, Associativity
 from drmemctl.model.boot_memory import BootMemory
@@ -79,15 +79,15 @@ class Side:
 
     def affinity(self, aa_index: int, flags: int) -> Affinity:
         """Return list and node of LMBs with this aa_index and flags; each list is looked at once."""
-        key = aa_index, flags & AI_INVALID
+        key = aa_index, flags & (AI_INVALID | ASSIGNED)
         affinity = self._affinities.get(key)
         if affinity is None:
             row, lookup = self.associativity.row(*key), self.associativity.lookup
-            if row is None and not key[1] and lookup and lookup.is_cut and aa_index < lookup.n_arrays:
+            is_named = not flags & AI_INVALID
+            if row is None and is_named and lookup and lookup.is_cut and aa_index < lookup.n_arrays:
                 affinity = _NOT_SHOWN
             else:
-                node = None if row is None else self.associativity.node_of_row(row)
-                affinity = Affinity(is_shown=True, associativity=row, node=node)
+                affinity = Affinity(is_shown=True, associativity=row, node=self.associativity.node_of(*key))
             self._affinities[key] = affinity
         return affinity
 

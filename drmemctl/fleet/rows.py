@@ -226,7 +226,7 @@ def _memory(tree: Tree, system: LiveSystem | None, row: Row) -> Rows:
                 "position": position,
                 **run._asdict(),
                 "assigned": run.assigned,
-                "node": memory.node_of(run.aa_index, run.flags),
+                "node": memory.associativity.node_of(run.aa_index, run.flags),
                 "bytes": None if size is None else _clamped(run.lmbs * size),
             }
             for position, run in enumerate(table.runs[:MOST_RUNS])

@@ -180,7 +180,7 @@ class _Claims:
     def _lmb_content(self, aa_index: int, flags: int) -> int:
         if not is_assigned(flags):
             return self.position(Content(state_of(flags)))
-        node = self._memory.node_of(aa_index, flags)
+        node = self._memory.associativity.node_of(aa_index, flags)
         return self.position(Content(ASSIGNED, self._no_node if node is None else node))
 
 

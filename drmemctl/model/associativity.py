@@ -25,6 +25,9 @@ RTAS, CHOSEN = platform.RTAS, platform.CHOSEN
 MAX_NODES = 256
 """Linux MAX_NUMNODES with the ppc64 default CONFIG_NODES_SHIFT of 8: ids from here on are no node."""
 
+DEFAULT_NODE = 0
+"""Where Linux puts memory without `ibm,associativity`, and all memory when it runs without NUMA."""
+
 MAX_REFERENCE_POINTS = 4
 """Linux MAX_DISTANCE_REF_POINTS: further levels are ignored, with a warning."""
 
@@ -92,12 +95,12 @@ class Associativity:
     def from_tree(cls, tree: Tree, rules: AffinityRules = NEWEST) -> Associativity:
         """Return the associativity of a tree, as a kernel with these rules takes it.
 
-        Without a primary index where only a part of the tree is shown.
+        Without a primary index where only a part of the tree is shown; all is in node 0 where Linux has no NUMA.
         """
         read = cls.as_booted(tree, rules)
         unknown = _form_not_shown(tree) or _points_not_shown(tree, read.form, read.reference_points)
         if not unknown:
-            return read
+            return read if read.primary_index is not None else replace(read, default_node=DEFAULT_NODE)
         note = Defect("affinity-unknown", f"{unknown}: form and nodes are unknown")
         return replace(read, primary_index=None, unknown=unknown, defects=(*read.defects, note))
 

@@ -21,15 +21,12 @@ from drmemctl.formats.memory_reg import (
     decode_reg,
     decode_usable_reg,
 )
-from drmemctl.model.associativity import Associativity, domains_of
+from drmemctl.model.associativity import DEFAULT_NODE, Associativity, domains_of
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.platform import shows_absence
 from drmemctl.model.run import ADDRESSES
 from drmemctl.model.standard_properties import device_type, is_available
 from drmemctl.tree.node import Node, Tree, per_tree
-
-DEFAULT_NODE = 0
-"""Where Linux puts memory without `ibm,associativity`, and all memory when it runs without NUMA."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from drmemctl.defect import Defect
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE, NODE
 from drmemctl.model.associativity import NEWEST, AffinityRules, Associativity
-from drmemctl.model.boot_memory import DEFAULT_NODE, BootMemory
+from drmemctl.model.boot_memory import BootMemory
 from drmemctl.model.drmem import Drmem, LmbTable, drmem_node
 from drmemctl.model.platform import describes_memory
 from drmemctl.model.run import STATES, is_assigned, state_of
@@ -62,15 +62,6 @@ class Memory:
         drmem = () if self.drmem is None else self.drmem.defects
         return drmem + self.boot.defects + self.associativity.defects
 
-    def node_of(self, aa_index: int, flags: int) -> int | None:
-        """Return the node of assigned LMBs: as `Associativity`, but node 0 where Linux runs without NUMA.
-
-        None is also the node of all where the tree does not show what it takes to know.
-        """
-        if self.associativity.primary_index is None and not self.associativity.unknown:
-            return DEFAULT_NODE
-        return self.associativity.node_of(aa_index, flags)
-
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -93,7 +84,7 @@ class Tally:
         states = dict.fromkeys(STATES, 0)
         nodes: dict[int | None, int] = {}
         last_aa: dict[int, int] = {}
-        node_of = lru_cache(_REMEMBERED)(memory.node_of)
+        node_of = lru_cache(_REMEMBERED)(memory.associativity.node_of)
         for _, count, _, aa_index, flags in memory.table.runs:
             states[state_of(flags)] += count
             if flags & HOTREMOVABLE:

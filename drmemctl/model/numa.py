@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from drmemctl.arguments import checked
 from drmemctl.defect import Defect
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, MIGRATABLE, decode_domains
-from drmemctl.model.associativity import NEWEST, RTAS, AffinityRules, domains_of
-from drmemctl.model.boot_memory import DEFAULT_NODE
+from drmemctl.model.associativity import DEFAULT_NODE, NEWEST, RTAS, AffinityRules, domains_of
 from drmemctl.model.distances import Distance, Distances, Form1, Form2, form0_distance
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.processors import cores

@@ -20,6 +20,7 @@ from drmemctl.compare.migration import FAMILY
 from drmemctl.tree.discover import candidates
 from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees
+from tests.model.partitions import AI_INVALID, ASSIGNED, LMB, drmem, memory, partition
 from tests.pages import parsed
 
 Said = Counter[tuple[object, ...]]
@@ -263,3 +264,53 @@ def test_commands_that_go_by_the_tree_say_when_linux_does_not(command: str, tmp_
         assert ("the command line has mem=1G numa=off: " in run(command, place).err) == told
         page = parsed(run("report", place, "-o", "-").out)
         assert ("the command line has mem=1G numa=off: " in page.one("section", id="overview").text) == told
+
+
+@pytest.mark.parametrize(
+    ("points", "kernel", "expected"),
+    [
+        ((1,), "6.1", {0: 2, 1: 2, None: 2}),
+        ((1,), "4.19", {0: 4, 1: 2}),  # of_drconf_to_nid_single begins with node 0
+        (None, "6.1", {0: 6}),  # no NUMA
+        (None, "4.19", {0: 6}),
+    ],
+)
+def test_assigned_lmbs_are_on_one_node_whoever_is_asked(
+    points: tuple[int, ...] | None, kernel: str, expected: dict[int | None, int], tmp_path: Path
+) -> None:
+    """Six of them: with a list that leads to node 1, with none (flag 0x40), and with one that leads to node 0."""
+    places = []
+    for name, assigned in (("old", 0), ("new", ASSIGNED)):
+        sets = [
+            (2, (4 + 2 * at) * LMB, 0x80000004 + 2 * at, aa, flags | assigned)
+            for at, (aa, flags) in enumerate([(1, 0), (1, AI_INVALID), (0, 0)])
+        ]
+        tree = partition(memory(0, 4 * LMB, (0,)), drmem(sets, [[0], [1]]), points=points)
+        places.append(tmp_path / f"{name}.dtb")
+        places[-1].write_bytes(drmemctl.dtb(tree))
+    old, new = places
+    counts = {
+        "lmb": [(run["node"], run["count"]) for run in printed("lmb", new, "--kernel", kernel)["runs"]],
+        "numa": [(node["node"], node["lmbs"]) for node in printed("numa", new, "--kernel", kernel)["nodes"]],
+        "map": [
+            (None if part["node"] == "none" else part["node"], part["size"] // LMB)
+            for part in printed("map", new, "--kernel", kernel)["segments"]
+            if part["kind"] == "assigned"
+        ],
+        "diff": [
+            (change["new"]["node"], change["count"])
+            for change in printed("diff", old, new, "--kernel", kernel)["lmbs"]
+        ],
+        "totals": [
+            (total["node"], total["new_lmbs"]) for total in printed("diff", old, new, "--kernel", kernel)["nodes"]
+        ],
+        "api": [(lmb.node, 1) for lmb in drmemctl.lmb(drmemctl.load(new), kernel=kernel)],
+    }
+    for where, found in counts.items():
+        summed: Counter[int | None] = Counter()
+        for node, number in found:
+            summed[node] += number
+        assert summed == expected, where
+    for node, number in expected.items():
+        selected = printed("lmb", new, "--kernel", kernel, "--node", str(-1 if node is None else node))
+        assert sum(run["count"] for run in selected["runs"]) == number
