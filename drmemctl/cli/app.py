@@ -13,10 +13,9 @@ import click
 from drmemctl import read_files
 from drmemctl._version import __version__
 from drmemctl.cli.ending import raise_what_came
-from drmemctl.cli.found_settings import settings_options
+from drmemctl.cli.found_settings import chosen_file, settings_options
 from drmemctl.cli.lazy_group import LazyGroup
 from drmemctl.cli.plugin_options import plugin_option
-from drmemctl.cli.settings_defaults import use_settings
 from drmemctl.errors import DrmemctlError
 from drmemctl.output.screen import close_output, flush_output, say, say_lines
 
@@ -99,7 +98,9 @@ Exit codes: 0 fine, 1 findings, differences or failed steps, 2 usage, 3 input th
 @click.pass_context
 def app(ctx: click.Context) -> None:
     """Read, check, compare and simulate the dynamic memory of IBM pseries partitions from their device trees."""
-    use_settings(ctx)
+    name = ctx.invoked_subcommand
+    if name is not None:
+        ctx.default_map = {name: _Defaults(ctx.command, name)}
 
 
 def _show_version(ctx: click.Context) -> None:
@@ -192,3 +193,33 @@ def _is_directory_gone() -> bool:
     except FileNotFoundError:
         return True
     return False
+
+
+class _Defaults(dict[str, Any]):
+    """What the file of settings says of a command, read when a value is asked for: `--isolated` is known then."""
+
+    def __init__(self, group: click.Command, name: str) -> None:
+        super().__init__()
+        self._group, self._name = group, name
+        self._is_read = False
+
+    def _read(self) -> None:
+        if self._is_read:
+            return
+        self._is_read = True
+        if chosen_file() is not None:
+            from drmemctl.cli.configuration import defaults_of
+
+            self.update(defaults_of(self._group, self._name))
+
+    def __contains__(self, key: object) -> bool:
+        self._read()
+        return super().__contains__(key)
+
+    def __getitem__(self, key: str) -> Any:
+        self._read()
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None, /) -> Any:
+        self._read()
+        return super().get(key, default)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,13 +53,9 @@ def named_hypervisor(option: str | None) -> str | None:
 
 def capability_options() -> Decorator:
     """Return `--with` and `--without`, which hand the command what is `added` and `removed`; and `--plugin`."""
-
-    def both(command: Callable[..., Any]) -> Callable[..., Any]:
-        return with_option(without_option(plugin_option()(command)))
-
     with_option = _capability_option("--with", "added", "Give the kernel a capability, as a backport does.")
     without_option = _capability_option("--without", "removed", "Take a capability away.")
-    return both
+    return lambda command: with_option(without_option(plugin_option()(command)))
 
 
 def _capability_option(name: str, parameter: str, about: str) -> Decorator:

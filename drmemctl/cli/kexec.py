@@ -66,8 +66,8 @@ def _bytes(number: str, unit: str) -> int:
     "kexec",
     cls=TableCommand.with_tables(
         {
-            "Memory of a crash kernel (kdump)": "drmemctl.output.kexec:COLUMNS",
-            "LMBs of the next kernel (plain, fadump)": "drmemctl.output.kexec_next:COLUMNS",
+            "Memory of a crash kernel (kdump)": "drmemctl.output.kexec:CRASH_COLUMNS",
+            "LMBs of the next kernel (plain, fadump)": "drmemctl.output.kexec:NEXT_COLUMNS",
         }
     ),
     short_help="Predict what the next kernel, or a crash kernel, gets.",
@@ -178,8 +178,7 @@ def command(
 
 
 def _show(screen: Screen, view: CrashKernel | NextKernel, output: str | None, format: str) -> int:
-    from drmemctl.output.kexec import show_kexec
-    from drmemctl.output.kexec_next import show_next
+    from drmemctl.output.kexec import show_kexec, show_next
     from drmemctl.simulate.kexec import CrashKernel
 
     if output is not None:

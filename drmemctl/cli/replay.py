@@ -26,7 +26,7 @@ def replay_option() -> Decorator:
 
 def replay_schedule(tree: str, path: str, screen: Screen, format: str) -> int:
     """Replay a schedule on a tree, print it, and return the exit code: 1 if it ends inconsistent."""
-    from drmemctl.output.explore_replay import show_replay
+    from drmemctl.output.explore import show_replay
     from drmemctl.simulate.interleave.answer import Question
     from drmemctl.simulate.interleave.trace import read_schedule, replay
     from drmemctl.tree.limits import LIMITS

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from drmemctl.output.drc_hex import HEX, columns_with_hex, with_hex
+from drmemctl.output.drc_hex import HEX, KEY, with_hex
 
 
 def csv_lines(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the lines of a table; what a record does not have is empty."""
-    columns = columns_with_hex(columns)
+    # The text comes last, so that the columns that were there keep their order.
+    columns = [*columns, HEX] if KEY in columns else columns
     yield ",".join(columns) + "\n"
     for record in map(with_hex, records) if HEX in columns else records:
         yield ",".join(_cell(record.get(column)) for column in columns) + "\n"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 KEY = "drc_index"
@@ -28,9 +28,3 @@ def with_hex(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [with_hex(item) if isinstance(item, Mapping | list | tuple) else item for item in value]
     return value
-
-
-def columns_with_hex(columns: Iterable[str]) -> list[str]:
-    """Return the columns of CSV, that of the text last, so that those that were there keep their order."""
-    names = list(columns)
-    return [*names, HEX] if KEY in names else names

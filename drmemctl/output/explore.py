@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What `drmemctl explore` prints: policies in a table, then how each bad end comes about, a column a thread."""
+"""What `drmemctl explore` prints: policies in a table, then how each bad end comes about, a column a thread.
+
+With `--replay` it is a schedule, action by action, and what is wrong at its end.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from drmemctl.output.text import safe
 from drmemctl.output.wrap import wrapped
 from drmemctl.simulate.interleave.answer import PolicyAnswer, Question
 from drmemctl.simulate.interleave.schedule import switches
-from drmemctl.simulate.interleave.trace import TracedAction, TracedEnd
+from drmemctl.simulate.interleave.trace import Replay, TracedAction, TracedEnd
 from drmemctl.wording import count_of
 
 COLUMNS = (
@@ -205,3 +208,26 @@ def mermaid(
 def _quoted(text: str) -> str:
     """Return text without what Mermaid takes for its own."""
     return safe(text).replace("#", "#35;").replace(";", "#59;")
+
+
+def show_replay(screen: Screen, replayed: Replay, format: str) -> None:
+    """Print a schedule."""
+    threads = replayed.saved.question.threads
+    if format == "json":
+        question = "kernel=question.kernel.name locking=policy.name threads=question.threads"
+        facts = {
+            "schema": schema("explore-replay"),
+            **plain_record(replayed.saved, question),
+            "consistent": not replayed.verdicts,
+            **plain_record(replayed, "ended outcomes"),
+            "findings": [verdict_record(verdict, raced=None) for verdict in replayed.verdicts],
+            "actions": list(map(action_record, replayed.rows)),
+        }
+        screen.write(document(facts))
+    elif format == "mermaid":
+        screen.write_all(mermaid(threads, replayed.rows, replayed.verdicts, replayed.saved.policy.name))
+    else:
+        screen.write_all(columns(screen, threads, replayed.rows))
+        ending = [] if replayed.ended else ["the schedule ends before the threads do\n"]
+        ending += [screen.style(verdict_words(verdict), "red") + "\n" for verdict in replayed.verdicts]
+        screen.write_text(ending if replayed.verdicts else [*ending, "consistent\n"])

@@ -20,16 +20,14 @@ class _Wording(NamedTuple):
 
     Attributes:
         item: what is counted.
-        items: its key in JSON.
-        done: what became of the new ones.
+        verb: what became of the new ones.
         outcomes: what they came to, in the order in which that is said.
         questions: what `fleet ask` is asked next where there are some of an outcome, and what it answers.
 
     """
 
     item: str
-    items: str
-    done: str
+    verb: str
     outcomes: Mapping[IntEnum, str]
     questions: Mapping[IntEnum, tuple[str, str]]
 
@@ -41,7 +39,6 @@ _REPLAY = ("replay", "commands that show the failing ones again")
 
 _OF_CHECK = _Wording(
     "input",
-    "inputs",
     "judged",
     {
         InputOutcome.ERROR: "with errors",
@@ -61,7 +58,6 @@ _OF_CHECK = _Wording(
 )
 _OF_CAMPAIGN = _Wording(
     "scenario",
-    "scenarios",
     "carried out",
     {
         ScenarioOutcome.OOPS: "with a dead kernel at the end",
@@ -78,24 +74,18 @@ _OF_CAMPAIGN = _Wording(
         ScenarioOutcome.ERROR: _NOT_CARRIED_OUT,
     },
 )
-_BY_COMMAND = {
-    "check": (schema("fleet.check"), _OF_CHECK),
-    "simulate": (schema("fleet.simulate"), _OF_CAMPAIGN),
-    "explore": (schema("fleet.explore"), _OF_CAMPAIGN),
-}
-
 _STYLES = {"OOPS": "red", "INCONSISTENT": "red", "UNEXPECTED": "red", "UNREADABLE": "red", "ERROR": "red"}
 _STYLES |= {"WARNING": "yellow", "INCOMPLETE": "yellow"}
 
 
 def show_summary(screen: Screen, summary: Summary, command: str, format: str) -> None:
     """Print what a run of `check`, `simulate` or `explore` came to as `text` or `json`."""
-    name, wording = _BY_COMMAND[command]
+    wording = _OF_CHECK if command == "check" else _OF_CAMPAIGN
     if format == "json":
         record = {
-            "schema": name,
+            "schema": schema(f"fleet.{command}"),
             "dataset": safe(summary.dataset, None),
-            wording.items: summary.inputs,
+            f"{wording.item}s": summary.inputs,
             "new": summary.new,
             "outcomes": {outcome.name.lower(): summary.outcomes[outcome] for outcome in wording.outcomes},
         }
@@ -106,7 +96,7 @@ def show_summary(screen: Screen, summary: Summary, command: str, format: str) ->
 
 def _lines(screen: Screen, summary: Summary, wording: _Wording) -> Iterator[str]:
     total = count_of(summary.inputs, wording.item)
-    yield f"{safe(summary.dataset)}: {total}, {summary.new:,} {wording.done} now\n"
+    yield f"{safe(summary.dataset)}: {total}, {summary.new:,} {wording.verb} now\n"
     for outcome, words in wording.outcomes.items():
         if summary.outcomes[outcome]:
             number = screen.style(f"{summary.outcomes[outcome]:,}", _STYLES.get(outcome.name))

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from drmemctl.output.check import addresses, further_ranges, place_and_offset, range_text
 from drmemctl.output.findings import message, step_words
+from drmemctl.output.rules import HEADINGS
 
 _RANGES = 12
 """Ranges of LMBs of a finding that are shown."""
@@ -35,6 +36,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    templates.globals["headings"] = HEADINGS
     templates.filters.update(
         addresses=addresses,
         message=message,

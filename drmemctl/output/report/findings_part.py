@@ -12,30 +12,11 @@ from drmemctl.check.finding import Finding
 from drmemctl.check.pages import Page
 from drmemctl.check.report import Report
 from drmemctl.output.findings import counted, severities
-from drmemctl.output.rules import HEADINGS
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 
 _MOST = 25
 """Findings of a rule that are shown."""
-
-
-class Section(NamedTuple):
-    """A part of a rule's page: heading and paragraphs."""
-
-    heading: str
-    paragraphs: tuple[str, ...]
-
-
-class RulePage(NamedTuple):
-    """What a rule says of itself."""
-
-    rule: str
-    title: str
-    kernels: str
-    summary: str
-    sections: tuple[Section, ...]
-    references: tuple[str, ...]
 
 
 class RuleGroup(NamedTuple):
@@ -47,7 +28,7 @@ class RuleGroup(NamedTuple):
     number: str
     findings: tuple[Finding, ...]
     more: str
-    page: RulePage
+    page: Page
 
 
 class FindingsPart(NamedTuple):
@@ -89,12 +70,5 @@ def _group(findings: Sequence[Finding]) -> RuleGroup:
         count_of(len(findings), "finding") if len(findings) > 1 else "",
         tuple(findings[:_MOST]),
         f"{count_of(hidden, 'more finding')}: drmemctl check --all shows them" if hidden > 0 else "",
-        rule_page(first.rule),
+        Page.of(all_rules()[first.rule]),
     )
-
-
-def rule_page(rule: str) -> RulePage:
-    """Return the page of a rule."""
-    page = Page.of(all_rules()[rule])
-    parts = tuple(Section(HEADINGS[key], tuple(text.split("\n\n"))) for key, text in page.sections)
-    return RulePage(page.rule, page.title, page.kernels, page.summary, parts, page.references)

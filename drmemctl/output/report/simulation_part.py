@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import NamedTuple
 
+from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Finding
-from drmemctl.output.report.findings_part import RulePage, rule_page
+from drmemctl.check.pages import Page
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import Detail, boot_lines, changes, outcome, shortened, verdict_lines
 from drmemctl.output.simulation_trace import trace_lines
@@ -79,7 +80,7 @@ class SimulationPart(NamedTuple):
     head: tuple[str, ...]
     cards: tuple[Card, ...]
     more: str
-    rules: tuple[RulePage, ...]
+    rules: tuple[Page, ...]
     verdict: tuple[str, ...]
     consistent: bool
     failed: str
@@ -96,7 +97,7 @@ def simulation_part(simulated: SimulatedSteps, names: Mapping[str, str]) -> Simu
         tuple(_lines(boot_lines(_PLAIN, session))),
         tuple(_card(session, number, names) for number in range(min(len(session.done), _STEPS))),
         f"{count_of(hidden, 'more step')}: drmemctl simulate shows them" if hidden > 0 else "",
-        tuple(map(rule_page, rules)),
+        tuple(Page.of(all_rules()[rule]) for rule in rules),
         tuple(_lines(verdict_lines(_PLAIN, verdict, Detail()))),
         verdict.consistent,
         f"{count_of(len(verdict.failed), 'step')} failed" if verdict.failed else "",
