@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import product
+from typing import Any
 
 from distributed import Client
 
@@ -34,7 +35,7 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
     seeds: Sequence[int] = (),
     destinations: Sequence[str] = (),
     hypervisor: str | None = None,
-    **options: object,
+    **options: Any,
 ) -> Summary:
     """Simulate steps, or `random` random ones for each seed, on each kernel and capture; see `run_campaign`.
 
@@ -47,7 +48,7 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
     if not random:
         parsed = (step for text in steps for step in parse_script(text))
         makers = [partial(common, files=_states(parsed), steps=tuple(steps))]
-    return run_campaign(SIMULATE, urls, dataset, client, kernels=kernels, makers=makers, **options)  # type: ignore[arg-type]
+    return run_campaign(SIMULATE, urls, dataset, client, kernels=kernels, makers=makers, **options)
 
 
 def explore(  # noqa: PLR0913 - each is an option of the command
@@ -59,13 +60,13 @@ def explore(  # noqa: PLR0913 - each is an option of the command
     threads: Sequence[str],
     policies: Sequence[str],
     hypervisor: str | None = None,
-    **options: object,
+    **options: Any,
 ) -> Summary:
     """Explore threads under each policy, on each kernel and capture; see `run_campaign`."""
     parsed = (step for text in threads for step in steps_of(text))
     common = partial(Scenario, hypervisor=hypervisor or "", steps=tuple(threads), files=_states(parsed))
     makers = [partial(common, policy=policy) for policy in policies]
-    return run_campaign(EXPLORE, urls, dataset, client, kernels=kernels, makers=makers, **options)  # type: ignore[arg-type]
+    return run_campaign(EXPLORE, urls, dataset, client, kernels=kernels, makers=makers, **options)
 
 
 def run_campaign(  # noqa: PLR0913 - each is an option of the command

@@ -46,14 +46,13 @@ def decode_associativity(data: bytes, total: int | None = None) -> Associativity
     cells = words(data)
     declared = cells[0] if cells else 0
     lists: list[tuple[int, ...]] = []
-    position = expected = 0
+    position = 0
     while position < len(cells):
         count = cells[position]
         lists.append(tuple(cells[position + 1 : position + 1 + count]))
         position += 1 + count
-        expected = 4 * position
     content = count_of(len(lists), "associativity list") + f", the first of {count_of(declared, 'domain')}"
-    defects = judge_length("associativity", content, len(data), max(expected, COUNT_SIZE), total=total)
+    defects = judge_length("associativity", content, len(data), max(4 * position, COUNT_SIZE), total=total)
     return AssociativityLists(declared, lists[0] if lists else (), tuple(lists[1:]), defects)
 
 

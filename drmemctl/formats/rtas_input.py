@@ -11,7 +11,8 @@ from drmemctl.errors import DrmemctlError, FormatError, InputError
 from drmemctl.formats.fdt_header import MAGIC
 from drmemctl.formats.file_magics import BZIP2, ELF, GZIP, XZ, ZSTD
 from drmemctl.formats.hex_text import parse_hex, text_of
-from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, WORK_AREA, Decoded, decode
+from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, Decoded, decode
+from drmemctl.formats.update_nodes import WORK_AREA
 from drmemctl.formats.update_properties import UpdateProperties
 from drmemctl.json_input import parse_json
 from drmemctl.notebook import short_repr

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from drmemctl.formats.configure_connector import EXTENDED_BUSY, ConnectorArea, status_text
 from drmemctl.formats.rtas_event import RtasEvent
-from drmemctl.formats.update_nodes import WORK_AREA, UpdateNodes
+from drmemctl.formats.update_nodes import UpdateNodes
 from drmemctl.formats.update_properties import UpdateProperties
 
 Decoded = UpdateNodes | UpdateProperties | RtasEvent | ConnectorArea
@@ -53,6 +53,3 @@ def meaning_of(kind: str, status: int) -> str:
     if kind == ConnectorArea.kind:
         return status_text(status)
     return _UPDATES.get(status, "busy" if status in EXTENDED_BUSY else "error")
-
-
-__all__ = ["KINDS", "KIND_OF_CALL", "WORK_AREA", "Decoded", "Kind", "decode", "meaning_of"]

@@ -71,7 +71,7 @@ def kernel_tree(memory: KernelMemory, bounds: TreeBounds) -> KernelNode:
     probe = _Probe(memory)
     is_pinned = "of_root" in memory.pinned
     pointers = (pointer_at(memory, "of_root"),) if is_pinned else memory.pointers(memory.image())
-    roots = {(address, layout) for address in pointers for layout in _layouts(memory, probe, address)}
+    roots = {(address, layout) for address in pointers for layout in probe.layouts(address)}
     if not roots and is_pinned:
         raise not_there(memory, "of_root", "the root of a device tree")
     if not roots:
@@ -91,36 +91,35 @@ def kernel_tree(memory: KernelMemory, bounds: TreeBounds) -> KernelNode:
     return _TreeReader(memory, layout, bounds).node(address)
 
 
-def _layouts(memory: KernelMemory, probe: _Probe, address: int) -> Iterator[NodeLayout]:
-    """Yield the layouts by which there is a root node at an address: no parent, no sibling, a child of its own."""
-    try:
-        words = memory.u64s(address, _WORDS)
-    except AbsentMemoryError:
-        return
-    for full_name in (2, 3):
-        if words[full_name] < LINEAR or not _is_root_name(memory, words[full_name]):
-            continue
-        for index in range(full_name + 1, _LAST_PROPERTIES + 1):
-            properties, _, parent, child, sibling = words[index : index + 5]
-            if is_pointer(properties) and is_pointer(child) and not parent and not sibling:
-                layout = NodeLayout(full_name, index)
-                if probe.is_parent(address, child, layout) and probe.names(properties) >= _ROOT_PROPERTIES:
-                    yield layout
-
-
-def _is_root_name(memory: KernelMemory, address: int) -> bool:
-    try:
-        return memory.text(address, 2) in (b"", b"/")
-    except AbsentMemoryError:
-        return False
-
-
 class _Probe:
     """Looks at what may be a node of the tree; all together no more than `_MOST_PROBED` properties."""
 
     def __init__(self, memory: KernelMemory) -> None:
         self._memory = memory
         self._entries = Allowance(_MOST_PROBED, "too much looks like the root of a device tree", memory.source)
+
+    def layouts(self, address: int) -> Iterator[NodeLayout]:
+        """Yield those by which there is a root node at an address: no parent, no sibling, a child of its own."""
+        try:
+            words = self._memory.u64s(address, _WORDS)
+        except AbsentMemoryError:
+            return
+        for full_name in (2, 3):
+            if words[full_name] < LINEAR or not self.is_root_name(words[full_name]):
+                continue
+            for index in range(full_name + 1, _LAST_PROPERTIES + 1):
+                properties, _, parent, child, sibling = words[index : index + 5]
+                if is_pointer(properties) and is_pointer(child) and not parent and not sibling:
+                    layout = NodeLayout(full_name, index)
+                    if self.is_parent(address, child, layout) and self.names(properties) >= _ROOT_PROPERTIES:
+                        yield layout
+
+    def is_root_name(self, address: int) -> bool:
+        """Whether the name of a root node is at an address."""
+        try:
+            return self._memory.text(address, 2) in (b"", b"/")
+        except AbsentMemoryError:
+            return False
 
     def is_parent(self, address: int, child: int, layout: NodeLayout) -> bool:
         """Whether the child says that the node at the address is its parent."""

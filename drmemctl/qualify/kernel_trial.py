@@ -27,7 +27,7 @@ from drmemctl.qualify.recorder import recorded_in, root_files
 from drmemctl.qualify.records import Record
 from drmemctl.qualify.replay import Replayed, calls_asked, calls_made, recorded_state, simulated, step_differences
 from drmemctl.qualify.scripted_rtas import can_migrate
-from drmemctl.qualify.streams import STREAMS, Migrations
+from drmemctl.qualify.streams import STREAMS, migration_step
 from drmemctl.qualify.trial import Difference, Trial, file_name
 from drmemctl.simulate.files import read_file
 from drmemctl.simulate.rtas_record import read_migration
@@ -261,16 +261,16 @@ def _function(trace: Sequence[TraceEvent], aspect: str) -> str:
 
 
 def random_steps(
-    tree: Tree, kernel: str | Profile, seed: int, length: int, migrations: Migrations | None = None
+    tree: Tree, kernel: str | Profile, seed: int, length: int, migrations: Path | None = None
 ) -> list[str]:
-    """Return random steps that make sense on a tree, as far as its simulation tells."""
+    """Return random steps that make sense on a simulated tree, migrations where there is a folder for answers."""
     pick = random.Random(seed)  # noqa: S311 - steps have to be the same again
     simulation = Simulation(tree, kernel, findings=False)
     steps: list[str] = []
     while len(steps) < length:
         if migrations is not None and pick.random() < _MIGRATES:
-            name = f"seed-{seed}-{len(steps) + 1}"
-            step = migrations.step(simulation, pick, name, pick.choice(STREAMS))
+            path = migrations / f"seed-{seed}-{len(steps) + 1}.json"
+            step = migration_step(path, simulation, pick, pick.choice(STREAMS))
         else:
             step = pick.choices(_MAKERS, _WEIGHTS)[0](simulation, pick)
         if step:
@@ -368,7 +368,7 @@ _MIGRATES = 0.15
 """Of random steps so many are migrations."""
 
 
-def directed_migrations(tree: Tree, kernel: str | Profile, migrations: Migrations) -> list[str]:
+def directed_migrations(tree: Tree, kernel: str | Profile, migrations: Path) -> list[str]:
     """Return a migration by each stream, and behind each a request that writes back what the kernel made of it."""
     pick = random.Random(0)  # noqa: S311 - steps have to be the same again
     simulation = Simulation(tree, kernel, findings=False)
@@ -376,7 +376,8 @@ def directed_migrations(tree: Tree, kernel: str | Profile, migrations: Migration
     simulation.run(steps[0])
     for number, stream in enumerate(STREAMS, 1):
         following = f"dlpar memory {'remove' if number % 2 else 'add'} index {FIRST + 1:#x}"
-        for step in (migrations.step(simulation, pick, f"directed-{number}", stream), following):
+        path = migrations / f"directed-{number}.json"
+        for step in (migration_step(path, simulation, pick, stream), following):
             simulation.run(step)
             steps.append(step)
     return steps
@@ -390,7 +391,7 @@ def kernel_trials(subject: KernelSubject, seed: int, length: int, number: int) -
     yield Trial("directed", DIRECTED)
     tree = subject.tree()
     release = subject.like or subject.release
-    migrations = Migrations(subject.place / "migrations") if can_migrate(subject.vmlinux) else None
+    migrations = subject.place / "migrations" if can_migrate(subject.vmlinux) else None
     if migrations is not None:
         yield Trial("migrations", tuple(directed_migrations(tree, release, migrations)))
     for trial in range(seed, seed + number):

@@ -140,19 +140,12 @@ STREAMS: tuple[Stream, ...] = (
 )
 
 
-class Migrations:
-    """Makes steps of migrations; their answers go into files of a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def step(self, simulation: Simulation, pick: random.Random, name: str, stream: Stream) -> str:
-        """Return the step of a migration by a stream; empty where there is nothing to tell of."""
-        node, values = simulation.tree.find(NODE), moved(simulation, pick)
-        if node is None or not values:
-            return ""
-        answers = stream(phandle_of(node), values, pick)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{name}.json"
-        path.write_text(json.dumps(answers, indent=1) + "\n", encoding="utf-8")
-        return f"migrate {shlex.quote(str(path))}"
+def migration_step(path: Path, simulation: Simulation, pick: random.Random, stream: Stream) -> str:
+    """Return the step of a migration by a stream, whose answers go into a file; empty where it tells nothing."""
+    node, values = simulation.tree.find(NODE), moved(simulation, pick)
+    if node is None or not values:
+        return ""
+    answers = stream(phandle_of(node), values, pick)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(answers, indent=1) + "\n", encoding="utf-8")
+    return f"migrate {shlex.quote(str(path))}"

@@ -79,13 +79,13 @@ def _is_second_copy(root: str, places: Mapping[str, str]) -> bool:
     name, other_name = reversed(_NAMES)
     if not f"/{root}".endswith(f"/{name}"):
         return False
-    other = places.get(root.removesuffix(name) + other_name)
-    if other is None:
+    twin = places.get(root.removesuffix(name) + other_name)
+    if twin is None:
         return False
     from drmemctl.tree.directory import read_directory
 
     try:
-        here, there = (read_directory(place, place)[0] for place in (places[root], other))
+        here, there = (read_directory(place, place)[0] for place in (places[root], twin))
     except DrmemctlError:
         return False
     return here.root == there.root

@@ -18,7 +18,7 @@ from drmemctl.qualify.monitor import OracleError
 from drmemctl.qualify.recorder import Host
 from drmemctl.qualify.replay import calls_asked, calls_made
 from drmemctl.qualify.scripted_rtas import ScriptedMigration, can_migrate
-from drmemctl.qualify.streams import STREAMS, Migrations, moved
+from drmemctl.qualify.streams import STREAMS, migration_step, moved
 from drmemctl.simulate.simulation import Simulation
 from tests.qualify.fake_stub import ENTRIES, SIZE, FakeStub, elf_with_symbols
 from tests.simulate.delivered import LOOKUP, V2, deliveries, lmbs_of, rows_of
@@ -148,7 +148,7 @@ VALUELESS = {"_only_a_name", "_no_nodes", "_no_properties"}
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.__name__)
 def test_a_stream_is_what_firmware_could_say(stream: Any, tmp_path: Path) -> None:
     simulation = Simulation(tree_of(LPM), "6.1", findings=False)
-    step = Migrations(tmp_path).step(simulation, random.Random(1), "one", stream)
+    step = migration_step(tmp_path / "one.json", simulation, random.Random(1), stream)
     script = json.loads((tmp_path / "one.json").read_text())
     expected = dict(moved(simulation, random.Random(1)))
     result = simulation.run(step, traced=True)
@@ -168,7 +168,7 @@ def test_a_stream_is_what_firmware_could_say(stream: Any, tmp_path: Path) -> Non
 
 
 def test_trials_have_migrations(tmp_path: Path) -> None:
-    tree, migrations = tree_of(LPM), Migrations(tmp_path / "with blanks")
+    tree, migrations = tree_of(LPM), tmp_path / "with blanks"
     steps = directed_migrations(tree, "6.1", migrations)
     assert sum(step.startswith("migrate '") for step in steps) == len(STREAMS)
     chosen = random_steps(tree, "6.1", 3, 40, migrations)
