@@ -21,10 +21,10 @@ from drmemctl.formats.dynamic_memory import (
 )
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.hypervisor.connectors import ConnectorRun, ConnectorState
-from drmemctl.hypervisor.inventory import lookup_rows, present_drcs
+from drmemctl.hypervisor.inventory import present_drcs
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.qemu import Qemu
-from drmemctl.hypervisor.topology import lmb_table
+from drmemctl.hypervisor.topology import lmb_table, lookup_rows
 from drmemctl.model.conversion import singles
 from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.intervals import IndexSet, split

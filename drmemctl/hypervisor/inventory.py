@@ -36,30 +36,6 @@ _FIRST_OTHER = 1 << 20
 Interval = tuple[int, int]
 
 
-def lookup_rows(tree: Tree) -> tuple[tuple[int, ...], ...]:
-    """Return the lists of a tree's lookup arrays."""
-    lookup = Associativity.from_tree(tree).lookup
-    return () if lookup is None else tuple(lookup.rows())
-
-
-def domains_in_property(
-    lmbs: LmbTable, lists: Sequence[tuple[int, ...]], drc_index: int
-) -> tuple[int, ...] | None:
-    """Return the list that an LMB property gives an LMB, None where it gives it none."""
-    index = lmbs.index_of_drc(drc_index)
-    aa_index = -1 if index is None else lmbs.lmb(index).aa_index
-    return lists[aa_index] if 0 <= aa_index < len(lists) else None
-
-
-def n_in_same_list(lmbs: LmbTable, drc_index: int, count: int) -> int:
-    """Return how many of `count` LMBs from a DRC index on are in the same run of an LMB property."""
-    for length, first in zip(lmbs.runs.lmbs, lmbs.runs.drc_indexes, strict=True):
-        for edge in ((first - drc_index) % DRC_INDEXES, (first + length - drc_index) % DRC_INDEXES):
-            if 0 < edge < count:
-                count = edge
-    return count
-
-
 def drc_intervals(tree: Tree) -> list[Interval]:
     """Return the DRC indexes of a tree as ascending (first, end), with those of CPUs in `ibm,drc-info`."""
     indexes: set[int] = set()

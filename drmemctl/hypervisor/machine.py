@@ -29,7 +29,7 @@ from drmemctl.hypervisor.connectors import (
 )
 from drmemctl.hypervisor.cpu_nodes import cpu_nodes
 from drmemctl.hypervisor.recorded import NOTHING_RECORDED, RecordedConnectors
-from drmemctl.hypervisor.topology import NOTHING_DELIVERED, DeliveredTopology
+from drmemctl.hypervisor.topology import NO_LMBS, NOTHING_DELIVERED, DeliveredTopology, lmb_table, lookup_rows
 from drmemctl.kernel.firmware import (
     ALLOCATION_STATE,
     DR_ENTITY_SENSE,
@@ -43,6 +43,7 @@ from drmemctl.kernel.firmware import (
 )
 from drmemctl.model.associativity import node_of_list
 from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import DRC_INDEXES
 from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node, Property, Tree
 
@@ -110,6 +111,8 @@ class Machine:
         delivered: where its LMBs are by what it delivered to the partition last.
         recorded: answers of a record, which replace its own while a step replays one.
         homes: home nodes (domains) of threads by interrupt server number, where they differ from the tree's.
+        lmbs: the LMBs of the tree that says where they are: on QEMU only that of the destination of a migration.
+        lists: the lookup arrays of that tree, which after a migration are not those of boot.
 
     """
 
@@ -124,6 +127,8 @@ class Machine:
     delivered: DeliveredTopology = NOTHING_DELIVERED
     recorded: RecordedConnectors = NOTHING_RECORDED
     homes: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    lmbs: LmbTable = NO_LMBS
+    lists: tuple[tuple[int, ...], ...] = ()
 
     name: ClassVar[str] = ""
     """What `--hypervisor` calls it."""
@@ -167,8 +172,11 @@ class Machine:
         raise NotImplementedError
 
     def moved(self, tree: Tree) -> Self:
-        """Return the machine after a migration to the firmware of a tree, where nothing is known of home nodes."""
-        return replace(self, tree=tree, homes=())
+        """Return the machine after a migration to the firmware of a tree, which says where the LMBs are.
+
+        Nothing is known of home nodes there.
+        """
+        return replace(self, tree=tree, homes=(), lmbs=lmb_table(tree), lists=lookup_rows(tree))
 
     def migrated(self) -> Self:
         """Return the machine after QEMU's own migration; `RefusedError` where it is no QEMU."""
@@ -180,6 +188,20 @@ class Machine:
         raise RefusedError(f"{self.name} has no pool that could refuse LMBs: it gives what is attached")
 
     # The mechanism, which both share.
+
+    def domains_in_property(self, drc_index: int) -> tuple[int, ...] | None:
+        """Return the list that the LMB property of `lmbs` gives an LMB, None where it gives it none."""
+        index = self.lmbs.index_of_drc(drc_index)
+        aa_index = -1 if index is None else self.lmbs.lmb(index).aa_index
+        return self.lists[aa_index] if 0 <= aa_index < len(self.lists) else None
+
+    def n_in_same_list(self, drc_index: int, count: int) -> int:
+        """Return how many of `count` LMBs from a DRC index on are in the same run of that property."""
+        for length, first in zip(self.lmbs.runs.lmbs, self.lmbs.runs.drc_indexes, strict=True):
+            for edge in ((first - drc_index) % DRC_INDEXES, (first + length - drc_index) % DRC_INDEXES):
+                if 0 < edge < count:
+                    count = edge
+        return count
 
     def node_of(self, domains: tuple[int, ...]) -> int | None:
         """Return the Linux node of an associativity list, None for none."""

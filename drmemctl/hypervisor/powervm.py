@@ -12,20 +12,16 @@ from typing import ClassVar
 from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, Call, ConnectorRun, ConnectorTable, Table, kind_of
 from drmemctl.hypervisor.inventory import (
     assigned_devices,
-    domains_in_property,
     drc_intervals,
     lmb_entries,
     lmb_intervals,
     lmb_runs,
-    lookup_rows,
-    n_in_same_list,
     other_runs,
 )
 from drmemctl.hypervisor.machine import Machine
-from drmemctl.hypervisor.topology import NO_LMBS, lmb_table
+from drmemctl.hypervisor.topology import lmb_table, lookup_rows
 from drmemctl.kernel.firmware import PARAMETER_ERROR
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Tree
 
 _POOL = 1
@@ -56,8 +52,6 @@ class PowerVm(Machine):
 
     Attributes:
         placements: where its LMBs were said to be since boot.
-        lmbs: the LMBs as its firmware's tree has them.
-        lists: the lookup arrays of that tree, which after a migration are not those of boot.
         withheld: what the pool was told to refuse, the newest last.
 
     """
@@ -65,8 +59,6 @@ class PowerVm(Machine):
     name: ClassVar[str] = "powervm"
 
     placements: tuple[Placement, ...] = ()
-    lmbs: LmbTable = NO_LMBS
-    lists: tuple[tuple[int, ...], ...] = ()
     withheld: tuple[Withheld, ...] = ()
 
     @classmethod
@@ -115,7 +107,7 @@ class PowerVm(Machine):
         placed = self._placement(drc_index)
         if placed is not None:
             return placed.domains
-        return domains_in_property(self.lmbs, self.lists, drc_index) or (self.lists[0] if self.lists else ())
+        return self.domains_in_property(drc_index) or (self.lists[0] if self.lists else ())
 
     def placed(self, drc_index: int) -> tuple[int, ...]:
         """Return the list that the connector's LMB or CPU was given since boot."""
@@ -137,7 +129,7 @@ class PowerVm(Machine):
             for edge in (placed.first - drc_index, placed.first + placed.count - drc_index):
                 if 0 < edge < count:
                     count = edge
-        return n_in_same_list(self.lmbs, drc_index, count)
+        return self.n_in_same_list(drc_index, count)
 
     def is_placed_as_at_boot(self, drc_index: int) -> bool:
         """Whether an LMB was given no other place since."""
@@ -145,7 +137,7 @@ class PowerVm(Machine):
 
     def moved(self, tree: Tree) -> PowerVm:
         """Return the partition on the destination, whose tree says where its LMBs are."""
-        return replace(self, tree=tree, homes=(), placements=(), lmbs=lmb_table(tree), lists=lookup_rows(tree))
+        return replace(Machine.moved(self, tree), placements=())
 
     def attach(self, first: int, count: int, domains: tuple[int, ...]) -> PowerVm:
         """Note where LMBs are placed; they can be acquired without that. `RefusedError` where there are none."""

@@ -28,20 +28,16 @@ from drmemctl.hypervisor.connectors import (
 from drmemctl.hypervisor.inventory import (
     assigned_devices,
     devices_given_back,
-    domains_in_property,
     drc_intervals,
     lmb_entries,
     lmb_intervals,
     lmb_runs,
-    lookup_rows,
-    n_in_same_list,
     other_runs,
 )
 from drmemctl.hypervisor.machine import Device, Machine, RefusedError
-from drmemctl.hypervisor.topology import NO_LMBS, lmb_table
+from drmemctl.hypervisor.topology import lmb_table, lookup_rows
 from drmemctl.kernel.hash_table import uses_radix
 from drmemctl.model.associativity import CHOSEN, Associativity
-from drmemctl.model.drmem import LmbTable
 from drmemctl.model.processors import PFT_SIZE
 from drmemctl.tree.node import Node, Tree
 from drmemctl.wording import count_of
@@ -105,8 +101,6 @@ class Qemu(Machine):
         version: decides what differs between machines.
         moved_devices: the highest number of a device that a migration brought along: the destination's tree says
             where those are.
-        lmbs: the LMBs of that tree.
-        lists: its lookup arrays.
 
     """
 
@@ -114,8 +108,6 @@ class Qemu(Machine):
 
     version: Version = MEASURED
     moved_devices: int = 0
-    lmbs: LmbTable = NO_LMBS
-    lists: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def from_tree(cls, tree: Tree, version: Version = MEASURED) -> Qemu:
@@ -167,7 +159,7 @@ class Qemu(Machine):
             return ()
         if device.number > self.moved_devices:
             return device.domains
-        return domains_in_property(self.lmbs, self.lists, drc_index) or device.domains
+        return self.domains_in_property(drc_index) or device.domains
 
     def described_cpu(self, core: Node) -> Node:
         """Return a core's node without what SLOF adds to that of boot, and with the size of the table as it is."""
@@ -191,13 +183,12 @@ class Qemu(Machine):
                 return 1
             count = min(count, device.pending, device.end - drc_index)
         moved = device is not None and device.number <= self.moved_devices
-        return n_in_same_list(self.lmbs, drc_index, count) if moved else count
+        return self.n_in_same_list(drc_index, count) if moved else count
 
     def moved(self, tree: Tree) -> Qemu:
         """Return the machine on the destination, whose tree says where the DIMMs are that came along."""
         newest = max((device.number for device in self.devices), default=0)
-        moved = replace(self, tree=tree, homes=(), moved_devices=newest)
-        return replace(moved, lmbs=lmb_table(tree), lists=lookup_rows(tree))
+        return replace(Machine.moved(self, tree), moved_devices=newest)
 
     def is_placed_as_at_boot(self, drc_index: int) -> bool:
         """Whether an LMB belongs to a DIMM that was there at boot."""

@@ -25,6 +25,12 @@ def lmb_table(tree: Tree) -> LmbTable:
     return Drmem.from_tree(tree).table if tree.find(NODE) is not None else NO_LMBS
 
 
+def lookup_rows(tree: Tree) -> tuple[tuple[int, ...], ...]:
+    """Return the lists of a tree's lookup arrays."""
+    lookup = Associativity.from_tree(tree).lookup
+    return () if lookup is None else tuple(lookup.rows())
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ConnectorPlace:
     """The associativity that connectors described for `count` LMBs from DRC index `first` on.

@@ -27,8 +27,6 @@ from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.numa import distance_table
 from drmemctl.tree.node import Tree
 
-_NOT_PROVIDED = "NUMA distance details for node {node} not provided"
-
 
 def boot_distances(
     tree: Tree, profile: Profile, associativity: Associativity, drmem: Drmem | None
@@ -57,7 +55,7 @@ def update_numa_distance(job: Job, associativity: bytes) -> Task[None]:
     if isinstance(table, Form1):
         yield from _fill_row(job, node, domains)
     elif node not in table.positions:
-        job.tell(_NOT_PROVIDED.format(node=node), 0, 0)
+        job.tell(f"NUMA distance details for node {node} not provided", 0, 0)
 
 
 @atomic(writes=(StatePart.DISTANCES,))

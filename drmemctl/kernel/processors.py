@@ -31,16 +31,8 @@ from drmemctl.model.platform import hypertas_functions
 from drmemctl.model.processors import CPUS, INTERRUPT_SERVERS, cores
 from drmemctl.tree.node import Tree
 
-_NO_UPDATES = "this kernel does not listen to such updates: they were taken out in 5.9"
-_OFF_BY_DEFAULT = "topology updates are off by default from 5.2 on"
-_OFF = "topology updates were switched off"
-_STOPPED = "topology updates are stopped while a migration updates the tree (4.20 to 5.8)"
-_NOT_AGREED = "platform resource reassignment was not agreed on at boot"
 _NR_CPUS = 2048
 """Threads that distributions' kernels are built for (CONFIG_NR_CPUS)."""
-
-_HOME = "the hypervisor says that its home is there"
-_NO_HOME = "the hypervisor does not tell home nodes (hcall-vphn), and the CPU stays where it is"
 
 
 def cpus_of(tree: Tree, associativity: Associativity, fallback: int) -> tuple[Cpu, ...]:
@@ -105,19 +97,18 @@ def on_homes(state: KernelState, firmware: Firmware) -> KernelState:
     return replace(job.state, cpus=cpus, cpu_ids=cpu_ids, topology=topology)
 
 
-_NOT_POLLED = "since 5.9 no timer asks for home nodes: Linux asks when a CPU boots or comes online"
-_TREE_ONLY = "5.9 puts no CPU on its home node: it goes by the tree of boot"
-_NOT_BESIDE_PRRN = "up to 4.14 no timer asks for home nodes where platform resource reassignment was agreed on"
-
-
 def why_unasked(state: KernelState) -> str:
     """Return why this kernel does not notice by itself that a home node changed; empty if it does."""
     profile = state.profile
     if not profile.has(HOME_NODE_POLL):
-        return _NOT_POLLED if profile.has(HOME_NODE_FIRST) else _TREE_ONLY
+        if profile.has(HOME_NODE_FIRST):
+            return "since 5.9 no timer asks for home nodes: Linux asks when a CPU boots or comes online"
+        return "5.9 puts no CPU on its home node: it goes by the tree of boot"
     if state.deaf:
         return _off(state)
-    return _NOT_BESIDE_PRRN if state.topology.prrn and not profile.has(POLL_BESIDE_PRRN) else ""
+    if state.topology.prrn and not profile.has(POLL_BESIDE_PRRN):
+        return "up to 4.14 no timer asks for home nodes where platform resource reassignment was agreed on"
+    return ""
 
 
 @atomic(
@@ -153,19 +144,22 @@ def why_deaf(state: KernelState, doing: str) -> str:
     """Return why this kernel did not move a CPU on an update of its associativity; empty if it does."""
     profile, topology = state.profile, state.topology
     if not profile.has(CPU_TOPOLOGY_UPDATE):
-        return _NO_UPDATES
+        return "this kernel does not listen to such updates: they were taken out in 5.9"
     if not topology.prrn:
-        return _NOT_AGREED
+        return "platform resource reassignment was not agreed on at boot"
     if doing == MIGRATION and profile.has(TOPOLOGY_STOPPED) and not state.deaf:
-        return _STOPPED
+        return "topology updates are stopped while a migration updates the tree (4.20 to 5.8)"
     if state.deaf:
         return _off(state)
-    asks = not profile.has(CPU_READD) and not topology.vphn
-    return _NO_HOME if asks and not profile.has(VPHN_FAILURE_IGNORED) else ""
+    if not (profile.has(CPU_READD) or topology.vphn or profile.has(VPHN_FAILURE_IGNORED)):
+        return "the hypervisor does not tell home nodes (hcall-vphn), and the CPU stays where it is"
+    return ""
 
 
 def _off(state: KernelState) -> str:
-    return _OFF_BY_DEFAULT if state.profile.has(PRRN_OFF_BY_DEFAULT) else _OFF
+    if state.profile.has(PRRN_OFF_BY_DEFAULT):
+        return "topology updates are off by default from 5.2 on"
+    return "topology updates were switched off"
 
 
 def home_or_first(job: Job, home: int | None) -> int:
@@ -229,7 +223,7 @@ def _change(before: int | None, cpu: Cpu, after: KernelState, doing: str) -> Cpu
     if in_tree != cpu.node:
         asks = after.profile.has(HOME_NODE_FIRST) and after.topology.vphn
         if doing == HOME_NODES or (before is None and asks):
-            why = _HOME
+            why = "the hypervisor says that its home is there"
         else:
             stays = "" if before is None else why_deaf(after, doing) or after.dead
             why = stays or "the kernel goes by the first online node"

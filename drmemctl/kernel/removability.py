@@ -33,9 +33,6 @@ from drmemctl.model.run import Run
 from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Tree
 
-_NOT_MOVABLE = "in no movable zone: memory of the kernel's own may be in it"
-_PERHAPS_CMA = "memory of crashkernel=SIZE,cma may be in it"
-
 
 class Removability(StrEnum):
     """Whether LMBs can be removed."""
@@ -139,8 +136,13 @@ class RemovabilityJudge:
             zone = self._zones[at][2] if is_known else self._added_zone
         reasons = tuple(self._reasons(run, block, online=online))
         leaves = Removability.NO if reasons else Removability.YES
-        if not reasons and online and (zone != MOVABLE or self._has_movable_cma):
-            reasons, leaves = (_PERHAPS_CMA if zone == MOVABLE else _NOT_MOVABLE,), Removability.PERHAPS
+        if not reasons and online and zone != MOVABLE:
+            reasons, leaves = (
+                ("in no movable zone: memory of the kernel's own may be in it",),
+                Removability.PERHAPS,
+            )
+        elif not reasons and online and self._has_movable_cma:
+            reasons, leaves = ("memory of crashkernel=SIZE,cma may be in it",), Removability.PERHAPS
         state = "" if node is None else state_name(online=online)
         return LmbRemovability(run, node, state, zone, leaves, reasons)
 
