@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drmemctl.formats.dynamic_memory import DRC_INVALID
+from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
 
@@ -30,7 +30,8 @@ class Reservation:
         """Yield the DRC indexes of the assigned LMBs that have a part of it."""
         size = table.lmb_size or 0
         for run in table.runs if size else ():
-            if run.assigned and not run.flags & DRC_INVALID:
+            # Whether one is reserved, too, counts for boot, and on some kernels for `lmb_is_removable`.
+            if run.flags & ASSIGNED and not run.flags & DRC_INVALID:
                 positions = run.positions_in(self.base, self.end, size)[:_MOST_LMBS]
                 yield from (run.drc_index + position for position in positions)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import pytest
 
+from drmemctl import removable
 from drmemctl.kernel.kept_memory import KeptMemory
 from drmemctl.model.run import Run
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
-from tests.kernel.partitions import DRC, LMB, assigned, lmbs, tree, u32
+from tests.kernel.partitions import DRC, LMB, assigned, lmbs, memory_node, tree, u32
 
 G = 4
 """LMBs of a GiB."""
@@ -122,6 +123,16 @@ def test_what_is_reserved_cannot_be_taken_offline(base: Tree) -> None:
     assert assigned(simulation) == [2, 4, 5]
     simulation.run(f"movable {DRC + 2:#x}")
     assert simulation.run(REMOVE.format(DRC + 2)).ok
+
+
+def test_what_is_reserved_stays_where_the_lmb_is_reserved_as_well() -> None:
+    """Flag 0x80 counts for `lmb_is_removable` from 5.14 on only; the memory is a memory node's, too."""
+    nodes = [memory_node(0, 2 * LMB), memory_node(2 * LMB, 2 * LMB)]
+    base = tree(lmbs(2, 2, 1, 0x88), lmbs(4, 2, 1, 8), memory=nodes, bootargs="crashkernel=256M@512M")
+    simulation = booted(base, "5.10")
+    assert [simulation.run(REMOVE.format(DRC + lmb)).errno for lmb in (2, 3)] == ["EBUSY", None]
+    reasons = {part.run.drc_index - DRC: part.reasons for part in removable(base, kernel="5.10").parts}
+    assert reasons[2] == ("memory of crashkernel= is in it",)
 
 
 def test_older_kernels_do_not_even_try() -> None:
