@@ -59,14 +59,6 @@ def _say_interrupted() -> None:
         return
 
 
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):  # nobody reads it, or it was closed for that
-            continue
-
-
 def _end(code: int) -> None:
     """End the process: all that was asked for is done or refused, and an interrupt now would only hide that."""
     import gc
@@ -83,7 +75,11 @@ def _end(code: int) -> None:
         import atexit
 
         atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter does at its end, and no more
-        _flush()
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):  # nobody reads it, or it was closed for that
+                continue
         os._exit(code)
     # What is left goes with the process: the interpreter need not look through it on its way out.
     gc.freeze()

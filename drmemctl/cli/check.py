@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from drmemctl.check.tally import CheckTally
     from drmemctl.model.drmem import LmbTable
     from drmemctl.output.check import CheckView, Target
-    from drmemctl.tree.node import Tree
 
 _EXIT_FINDINGS = 1
 _EXIT_UNREADABLE = 3
@@ -156,7 +155,9 @@ def command(
     if statistics and format != "text" and output in (None, "-"):
         raise click.UsageError("--statistics prints a table: --format is of the findings, which --output writes.")
     settings = _settings(options)
-    old = _old_tree(before, trees)
+    if before == "-" and "-" in trees:
+        raise click.UsageError("standard input cannot be both TREE and OLD.")
+    old = None if before is None else open_tree(before)
     inputs = find_inputs(trees)
     plan = settings.plan
     if plan != Plan(kernel=plan.kernel) and not plan.rules():
@@ -242,14 +243,6 @@ def _array(path: str | None, n_inputs: int) -> LmbTable | None:
     from drmemctl.model.dumped import read_table
 
     return read_table(path)
-
-
-def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:
-    if before is None:
-        return None
-    if before == "-" and "-" in trees:
-        raise click.UsageError("standard input cannot be both TREE and OLD.")
-    return open_tree(before)
 
 
 def _exit_code(tally: CheckTally, fail_on: str, allow_no_drmem: bool) -> int:

@@ -168,7 +168,11 @@ def _of_command(
         head = (" ".join(words), long_name(option))
         variable = option.envvar if isinstance(option.envvar, str) else ""
         if os.environ.get(variable):
-            _check_variable(command, option, variable)
+            ctx = click.Context(command, resilient_parsing=True)
+            try:
+                option.process_value(ctx, option.value_from_envvar(ctx))
+            except click.UsageError as error:
+                raise settings_error(f"{variable}: {error.message}") from error
             yield Setting(*head, os.environ[variable], "environment", variable)
         elif name in in_file:
             place = ".".join((TABLE, *words, key_of(option)))
@@ -200,14 +204,6 @@ def _general(path: str | None) -> General:
 
     found_settings()  # what `check` refuses is refused
     return {} if path is None else general_keys(path)
-
-
-def _check_variable(command: click.Command, option: click.Option, variable: str) -> None:
-    ctx = click.Context(command, resilient_parsing=True)
-    try:
-        option.process_value(ctx, option.value_from_envvar(ctx))
-    except click.UsageError as error:
-        raise settings_error(f"{variable}: {error.message}") from error
 
 
 def unknown_variables(group: click.Group) -> list[str]:

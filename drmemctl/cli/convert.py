@@ -43,9 +43,13 @@ def command(
     property's place; there is no other such property then, and nothing else changes. LMBs that are in the format
     already stay as they are, byte for byte. What the new format has no room for is said on standard error.
     """
-    from drmemctl.output.tree_file import content, notes
+    from drmemctl.output.tree_file import content, format_of, notes
 
-    kind = _format(output, format)
+    kind = format or ("dtb" if output == "-" else format_of(output))
+    if kind is None:
+        raise click.UsageError(f"{output!r} ends in neither .dtb nor .dts; add --format.")
+    if kind == "dtb" and output == "-" and sys.stdout.isatty():
+        raise click.UsageError("a blob is not text for a terminal; name a file, or add --format dts.")
     device_tree = open_any_tree(tree)
     report_defects(device_tree.defects)
     if to is not None:
@@ -64,14 +68,3 @@ def command(
     write_output(output, data, force=force)
     for note in notes(device_tree, kind, data.size):
         say(note)
-
-
-def _format(output: str, format: str | None) -> str:
-    from drmemctl.output.tree_file import format_of
-
-    kind = format or ("dtb" if output == "-" else format_of(output))
-    if kind is None:
-        raise click.UsageError(f"{output!r} ends in neither .dtb nor .dts; add --format.")
-    if kind == "dtb" and output == "-" and sys.stdout.isatty():
-        raise click.UsageError("a blob is not text for a terminal; name a file, or add --format dts.")
-    return kind

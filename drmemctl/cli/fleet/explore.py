@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from drmemctl.cli.explore import check_threads, locking_option, thread_option
 from drmemctl.cli.fleet.extra import check_extra
 from drmemctl.cli.fleet.options import campaign_options, check_workers_options, run_and_show
-from drmemctl.cli.kernel_options import named_hypervisor
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -30,34 +31,11 @@ exit code is 1 if some schedule ends inconsistent, 3 if a scenario cannot be exp
 @campaign_options
 @thread_option()
 @locking_option()
-def command(
-    urls: tuple[str, ...],
-    dataset: str,
-    kernels: list[str],
-    hypervisor: str | None,
-    jobs: int | None,
-    scheduler: str | None,
-    threads: tuple[str, ...],
-    policies: list[str],
-    format: str,
-    screen: Screen,
-) -> int:
+def command(threads: tuple[str, ...], policies: list[str], format: str, screen: Screen, **options: Any) -> int:
     """Explore every order of threads on each kernel and capture, and write the answers as a table of Parquet."""
     check_extra()
     from drmemctl.fleet.campaign import explore
 
-    check_workers_options(jobs, scheduler)
+    check_workers_options(options["jobs"], options["scheduler"])
     check_threads(threads)
-    return run_and_show(
-        explore,
-        urls,
-        dataset,
-        screen,
-        format,
-        threads=threads,
-        policies=policies,
-        kernels=kernels,
-        hypervisor=named_hypervisor(hypervisor),
-        jobs=jobs,
-        scheduler=scheduler,
-    )
+    return run_and_show(explore, screen, format, threads=threads, policies=policies, **options)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drmemctl.cli.common import Decorator, color_option, format_option
-from drmemctl.cli.kernel_options import complete_kernels, hypervisor_option, named_kernel
+from drmemctl.cli.kernel_options import complete_kernels, hypervisor_option, named_hypervisor, named_kernel
 from drmemctl.cli.option import RenamedOption
 from drmemctl.output.screen import Screen, say
 
@@ -95,20 +95,16 @@ def check_workers_options(jobs: int | None, scheduler: str | None) -> None:
 
 
 def run_and_show(
-    campaign: Callable[..., Summary],
-    urls: Sequence[str],
-    dataset: str,
-    screen: Screen,
-    format: str,
-    **options: Any,
+    campaign: Callable[..., Summary], screen: Screen, format: str, hypervisor: str | None, **options: Any
 ) -> int:
-    """Run a campaign, show what it came to, and return the exit code."""
+    """Run a campaign with its options, show what it came to, and return the exit code."""
     from drmemctl.fleet.outcome import ScenarioOutcome
     from drmemctl.output.fleet_summary import show_summary
     from drmemctl.output.progress import bar_of_counts
 
+    machine = named_hypervisor(hypervisor)
     with bar_of_counts() as draw:
-        summary = campaign(urls, dataset, progress=draw, say=say, **options)
+        summary = campaign(hypervisor=machine, progress=draw, say=say, **options)
     show_summary(screen, summary, campaign.__name__, format)
     if summary.outcomes[ScenarioOutcome.ERROR]:
         return _EXIT_ERROR

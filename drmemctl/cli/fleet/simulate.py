@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import click
 
 from drmemctl.cli.common import FILE
 from drmemctl.cli.fleet.extra import check_extra
 from drmemctl.cli.fleet.options import campaign_options, check_workers_options, run_and_show
-from drmemctl.cli.kernel_options import named_hypervisor
 from drmemctl.cli.steps import parse_steps, random_option, seed_option, step_option, steps_file_option
 from drmemctl.output.screen import Screen
 
@@ -46,12 +46,6 @@ exit code is 1 if a scenario fails, 3 if one cannot be carried out.
     help="A tree that random steps may migrate to. Repeat for more.",
 )
 def command(
-    urls: tuple[str, ...],
-    dataset: str,
-    kernels: list[str],
-    hypervisor: str | None,
-    jobs: int | None,
-    scheduler: str | None,
     script: str | None,
     steps: tuple[str, ...],
     random: int | None,
@@ -59,12 +53,13 @@ def command(
     destinations: tuple[str, ...],
     format: str,
     screen: Screen,
+    **options: Any,
 ) -> int:
     """Simulate steps on each kernel and each capture, and write what came of them as a table of Parquet."""
     check_extra()
     from drmemctl.fleet.campaign import simulate
 
-    check_workers_options(jobs, scheduler)
+    check_workers_options(options["jobs"], options["scheduler"])
     if bool(random) == bool(script or steps):
         raise click.UsageError("name steps (-f FILE, --step STEP), or else --random N.")
     if destinations and not random:
@@ -75,18 +70,5 @@ def command(
     parsed = [step.text for step in parse_steps(script, steps)]
     # A file may quote what an argument may not: the command to replay has arguments.
     parse_steps(None, parsed)
-    return run_and_show(
-        simulate,
-        urls,
-        dataset,
-        screen,
-        format,
-        steps=parsed,
-        random=random or 0,
-        seeds=seeds,
-        destinations=destinations,
-        kernels=kernels,
-        hypervisor=named_hypervisor(hypervisor),
-        jobs=jobs,
-        scheduler=scheduler,
-    )
+    drawn: dict[str, Any] = {"random": random or 0, "seeds": seeds, "destinations": destinations}
+    return run_and_show(simulate, screen, format, steps=parsed, **drawn, **options)
