@@ -181,7 +181,7 @@ class LmbTable:
         return iter(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return `property`, `lmb_size` and `runs` as `drmemctl lmb --format json` has their values."""
+        """Return `property`, `lmb_size` and `runs` as `drmemctl lmb --format json`, but for `drc_index_hex`."""
         from drmemctl.model.lmb_values import table_record
 
         return table_record(self)

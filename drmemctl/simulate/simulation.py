@@ -144,7 +144,7 @@ class Simulation:
         return [self.run(step) for step in steps]
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything so far as `drmemctl simulate --format json` has it."""
+        """Return everything so far as `drmemctl simulate --format json` has it, but for `drc_index_hex`."""
         steps = [result.to_json() for result in self.results]
         blocks = list(self.blocks_to_json())
         return {**self.head_to_json(), "steps": steps, "blocks": blocks, **self.distances_to_json()}
