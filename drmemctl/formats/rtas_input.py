@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from drmemctl.errors import DrmemctlError, FormatError, InputError
 from drmemctl.formats.fdt_header import MAGIC
-from drmemctl.formats.file_magics import BZIP2, ELF, GZIP, XZ, ZSTD
+from drmemctl.formats.file_magics import BZIP2, ELF, GZIP, TAR, XZ, ZSTD
 from drmemctl.formats.hex_text import parse_hex, text_of
 from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, Decoded, decode
 from drmemctl.formats.update_nodes import WORK_AREA
@@ -30,8 +30,12 @@ _OTHER_FILES = {
     XZ: "what xz made",
     ZSTD: "what zstd made",
     BZIP2: "what bzip2 made",
+    TAR: "a tar archive",
 }
 """How files begin that are named by mistake: an area begins with a DRC index or words of 0, an event with 6."""
+
+_PLACES = {TAR: 257}
+"""Where that stands, if not at the beginning."""
 
 _HINT = "name the bytes of a work area or an event, not compressed; diff, tree and prop take device trees"
 
@@ -80,7 +84,7 @@ def read_answers(kind: str, data: bytes, source: str) -> list[Answer]:
         if text is not None:
             return _recorded(kind, text) if text.lstrip()[:1] in ("[", "{") else _split(kind, parse_hex(text))
         for magic, form in _OTHER_FILES.items():
-            if data.startswith(magic):
+            if data.startswith(magic, _PLACES.get(magic, 0)):
                 raise FormatError(f"these are no answers of RTAS, but {form}", hint=_HINT)
         return _split(kind, data)
     except DrmemctlError as error:

@@ -204,27 +204,21 @@ def cpu_changes(before: KernelState, after: KernelState, doing: str) -> tuple[Cp
     if before.cpus is after.cpus and before.tree.find(CPUS) is after.tree.find(CPUS):
         return ()
     old_cpus = {cpu.path: cpu for cpu in before.cpus}
+    asks = after.profile.has(HOME_NODE_FIRST) and after.topology.vphn
     changes = []
     for cpu in after.cpus:
-        old = old_cpus.pop(cpu.path, None)
-        if old is None:
-            changes.append(_change(None, cpu, after, ""))
-        elif (old.node, old.offline) != (cpu.node, cpu.offline) or node_in_tree(before, cpu.path) != node_in_tree(
-            after, cpu.path
-        ):
-            changes.append(_change(old.node, cpu, after, doing))
+        old, in_tree = old_cpus.pop(cpu.path, None), node_in_tree(after, cpu.path)
+        state = cpu.node, cpu.offline, in_tree
+        if old is not None and (old.node, old.offline, node_in_tree(before, cpu.path)) == state:
+            continue
+        why = ""
+        if in_tree != cpu.node:
+            if asks if old is None else doing == HOME_NODES:
+                why = "the hypervisor says that its home is there"
+            else:
+                stays = "" if old is None else why_deaf(after, doing) or after.dead
+                why = stays or "the kernel goes by the first online node"
+        was_on = None if old is None else old.node
+        changes.append(CpuChange(cpu.path, cpu.threads, was_on, cpu.node, in_tree, why, len(cpu.offline)))
     removed = (CpuChange(cpu.path, cpu.threads, cpu.node, None, None, "") for cpu in old_cpus.values())
     return (*changes, *removed)
-
-
-def _change(before: int | None, cpu: Cpu, after: KernelState, doing: str) -> CpuChange:
-    in_tree = node_in_tree(after, cpu.path)
-    why = ""
-    if in_tree != cpu.node:
-        asks = after.profile.has(HOME_NODE_FIRST) and after.topology.vphn
-        if doing == HOME_NODES or (before is None and asks):
-            why = "the hypervisor says that its home is there"
-        else:
-            stays = "" if before is None else why_deaf(after, doing) or after.dead
-            why = stays or "the kernel goes by the first online node"
-    return CpuChange(cpu.path, cpu.threads, before, cpu.node, in_tree, why, len(cpu.offline))

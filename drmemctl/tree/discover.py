@@ -22,6 +22,7 @@ from drmemctl.tree.finder import Finder
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import decode_name
 from drmemctl.tree.stream import CHUNK, Stream
+from drmemctl.tree.system_files import TREES
 from drmemctl.tree.tar import BLOCK, is_tar_header, members
 
 _HEAD = 1 << 16
@@ -70,13 +71,9 @@ def candidates(path: str, most: int | None = None) -> tuple[list[str], list[str]
     return trees + survey.unreadable, files
 
 
-_NAMES = ("proc/device-tree", "sys/firmware/devicetree/base")
-"""The names by which Linux shows its tree; the first is a link to the second."""
-
-
 def _is_second_copy(root: str, places: Mapping[str, str]) -> bool:
     """Whether a tree is there by its other name already, as where the link was followed (scp, zip)."""
-    name, other_name = reversed(_NAMES)
+    name, other_name = reversed(TREES)
     if not f"/{root}".endswith(f"/{name}"):
         return False
     twin = places.get(root.removesuffix(name) + other_name)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from drmemctl.tree.below_root import Root
 from drmemctl.tree.members import Member
 from drmemctl.tree.stream import Stream
+from drmemctl.tree.system_files import TREES
 
 BANNERS = ("proc/version", "uname", "sos_commands/kernel/uname_-a", "sos_commands/host/uname_-a")
 """Files that name the kernel, the best first."""
@@ -21,8 +22,6 @@ _LARGEST = 4096
 
 _MARKS = (*BANNERS, "memory/blocks", "sys/devices/system/memory", "sos_commands/memory")
 """What there is in a directory that stands for `/`."""
-
-_TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
 
 
 def first_line(content: bytes) -> str:
@@ -38,9 +37,9 @@ def release_in(banner: str) -> str:
 def root_of(named: str, tree: str) -> str:
     """Return the directory that stands for `/` beside a tree's directory, which is the one named or below it."""
     top, full = os.path.abspath(named), os.path.abspath(tree)  # noqa: PTH100
-    for suffix in _TREES:
-        if full.endswith(suffix):
-            return full.removesuffix(suffix) or "/"
+    for name in TREES:
+        if full.endswith(f"/{name}"):
+            return full.removesuffix(f"/{name}") or "/"
     # Else it is the nearest directory with such files. This machine's own belong to no copy of a tree.
     place = os.path.dirname(full)  # noqa: PTH120
     while place != "/":

@@ -21,7 +21,7 @@ from drmemctl.tree.limits import check_environment
 from drmemctl.tree.members import Member
 from drmemctl.tree.node import Tree
 from drmemctl.tree.stream import Stream
-from drmemctl.tree.system_files import ARRAY, MEMORY, NODES, REPLACED, KeptFiles, SystemFiles
+from drmemctl.tree.system_files import ARRAY, MEMORY, NODES, REPLACED, TREES, KeptFiles, SystemFiles
 
 _LARGEST = 16 << 20
 """Bytes of all such files together; /proc/iomem of a large system has a few MiB."""
@@ -51,7 +51,6 @@ _WANTED = (
     rf"|{MEMORY}/memory\d+/(?:{'|'.join(_OF_BLOCK)}|node\d+)|{NODES}/node\d+/(?:{'|'.join(_OF_NODE)}|memory\d+))\Z"
 )
 _SMALL = 4096
-_TREE = "/proc/device-tree"
 _ENTRY = re.compile(r"(?:memory|node)\d+\Z")
 
 
@@ -125,10 +124,10 @@ def load_root(root: str) -> Tree:
     from drmemctl.tree.directory import read_directory
 
     check_environment()
-    source = f"{root.rstrip('/')}{_TREE}"
+    source = f"{root.rstrip('/')}/{TREES[0]}"
     real = None
     with suppress(OSError), Root(root) as top:
-        real = top.folder_path(_TREE)
+        real = top.folder_path(TREES[0])
     if real is None:
         raise InputError("no such file or directory", source=source, hint="name a directory that stands for /")
     tree, _ = read_directory(f"{root.rstrip('/')}/{real}", source)

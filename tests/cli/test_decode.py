@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tarfile
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -293,6 +294,11 @@ def test_other_files_are_no_answers(kind: str, tmp_path: Path) -> None:
     texts = ["Prüfung, keine Bytes\n", "[1, 2]"]
     files = [(ROOT / name, said) for name, said in NO_ANSWERS.items()]
     files.append((Path(sys.executable), "but an ELF file"))
+    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        path = tmp_path / f"{form}.tar"
+        with tarfile.open(path, "w", format=form) as tar:
+            tar.add(FIXTURES / "boot" / "no-lmb-size.dtb.gz", "proc/device-tree.gz")
+        files.append((path, "but a tar archive"))
     for number, (text, encoding) in enumerate(product(texts, ("utf-8", "latin-1", "utf-16"))):
         path = tmp_path / f"{number}.txt"
         path.write_bytes(text.encode(encoding))
