@@ -21,6 +21,7 @@ from drmemctl.fleet.questions import NamedQuestion
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import SAMPLE, Column, plain_lines
 from drmemctl.output.text import safe
+from drmemctl.output.wrap import folded
 
 _NUMBERS = ("BIGINT", "DECIMAL", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT")
 _WIDTH = 80
@@ -116,7 +117,7 @@ def _blocks(screen: Screen, titles: Sequence[str], rows: Iterable[Sequence[str]]
     for row in rows:
         yield blank
         for title, cell in zip(titles, row, strict=True):
-            lines = wrap(cell, max(width - indent, 20), break_long_words=False, break_on_hyphens=False) or [""]
+            lines = folded(cell, width - indent)
             yield screen.style(title, "bold") + " " * (indent - len(title)) + lines[0] + "\n"
             yield from (" " * indent + line + "\n" for line in lines[1:])
         blank = "\n"

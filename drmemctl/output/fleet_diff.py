@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from textwrap import wrap
 from typing import Any
 
 from drmemctl.check.finding import Severity
@@ -14,6 +13,7 @@ from drmemctl.output.findings import STYLES
 from drmemctl.output.fleet_ask import csv_text, time_text
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
+from drmemctl.output.wrap import folded
 from drmemctl.wording import count_of
 
 OUTCOMES = {
@@ -115,6 +115,6 @@ def _finding_lines(screen: Screen, row: dict[str, Any], width: int) -> Iterator[
 
 def _wrapped(label: str, length: int, text: str, width: int) -> Iterator[str]:
     indent = length + 4
-    lines = wrap(safe(text, None), max(width - indent, 20), break_long_words=False, break_on_hyphens=False) or [""]
+    lines = folded(safe(text, None), width - indent)
     yield f"  {label}  {lines[0]}\n"
     yield from (" " * indent + line + "\n" for line in lines[1:])

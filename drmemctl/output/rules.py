@@ -17,6 +17,7 @@ from drmemctl.output.findings import STYLES, message
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import AS_IT_IS, Column, TableChoice, show_table
 from drmemctl.output.text import safe
+from drmemctl.output.wrap import folded
 from drmemctl.wording import count_of
 
 _SUMMARY = "rule severity family title kernels"
@@ -24,9 +25,6 @@ _SUMMARY = "rule severity family title kernels"
 
 _FINDINGS = 5
 """Findings that are named above the page of their rule."""
-
-_NARROWEST = 20
-"""Columns of a terminal to which a paragraph is filled at least."""
 
 HEADINGS = {
     "Why": "Why it matters",
@@ -166,13 +164,7 @@ def _filled(text: str, width: int | None, *, indent: str = "") -> str:
     """Return paragraphs, which blank lines separate: as they are, or broken anew for a terminal."""
     if width is None:
         return _indented(text, indent)
-    from textwrap import wrap
-
-    room = max(width - len(indent), _NARROWEST)
-    paragraphs = (
-        "\n".join(wrap(paragraph, room, break_long_words=False, break_on_hyphens=False))
-        for paragraph in text.split("\n\n")
-    )
+    paragraphs = ("\n".join(folded(paragraph, width - len(indent))) for paragraph in text.split("\n\n"))
     return _indented("\n\n".join(paragraphs), indent)
 
 

@@ -10,6 +10,9 @@ _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _FURTHER = 4
 """Columns by which what follows is further in than what was broken."""
 
+_NARROWEST = 20
+"""Columns that a text is folded to at least."""
+
 _WIDEST_INDENT = 0.4
 """Part of the width that an indent may take: deeper trees than that are shown further out."""
 
@@ -37,6 +40,13 @@ def wrapped(line: str, width: int) -> list[str]:
             parts[-1] = f"{parts[-1]} {word}" if parts[-1] else word
             used += columns + (1 if used else 0)
     return parts
+
+
+def folded(text: str, width: int) -> list[str]:
+    """Return a paragraph in lines of at most `width` columns, in which no word is broken."""
+    from textwrap import wrap
+
+    return wrap(text, max(width, _NARROWEST), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def wrapped_text(parts: Iterable[str], width: int) -> Iterator[str]:
