@@ -140,9 +140,11 @@ class NodeCount:
 
 def node_counts(look: Look) -> list[NodeCount]:
     """Return the counts of every node that has either."""
+    from drmemctl.kernel.affinity import affinity_rules
+    from drmemctl.kernel.choice import kernel_for
     from drmemctl.model.memory import Memory, Tally
 
-    lmbs = Tally.of(Memory.from_tree(look.tree)).nodes
+    lmbs = Tally.of(Memory.from_tree(look.tree, affinity_rules(kernel_for(look.tree).profile))).nodes
     online = (block for block in look.system.blocks.values() if block.state == ONLINE)
     blocks = Counter(block.nodes[0] if block.nodes else None for block in online)
     nodes = sorted({*lmbs, *blocks}, key=lambda node: -1 if node is None else node)

@@ -24,6 +24,8 @@ from drmemctl.fleet.listing import Input
 from drmemctl.fleet.storage import local_path, open_remote
 from drmemctl.formats.block_states import ONLINE
 from drmemctl.formats.plain import record
+from drmemctl.kernel.affinity import affinity_rules
+from drmemctl.kernel.choice import kernel_for
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.live_system import LiveSystem
@@ -203,7 +205,7 @@ def _identity(tree: Tree, system: LiveSystem | None) -> Row:
 def _memory(tree: Tree, system: LiveSystem | None, row: Row) -> Rows:
     """Return the rows about memory, and fill in what `inputs` has of it; nothing where the tree tells nothing."""
     try:
-        memory = Memory.from_tree(tree)
+        memory = Memory.from_tree(tree, affinity_rules(kernel_for(tree).profile))
     except DrmemctlError:
         return {"nodes": list(_nodes((), system))}
     tally = Tally.of(memory)

@@ -120,7 +120,8 @@ class SimulatedSteps:
         for _ in session.do_all(steps):
             pass
         try:
-            address_map = AddressMap.of(Memory.from_tree(simulation.tree))
+            memory = Memory.from_tree(simulation.tree, affinity_rules(simulation.profile))
+            address_map = AddressMap.of(memory)
         except NotInTreeError:
             address_map = None
         return cls(session, session.verdict(), address_map)

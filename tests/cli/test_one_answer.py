@@ -17,9 +17,12 @@ import pytest
 import drmemctl
 from drmemctl.check.finding import Finding
 from drmemctl.compare.migration import FAMILY
+from drmemctl.fleet.listing import Input
+from drmemctl.fleet.rows import rows_of
 from drmemctl.tree.discover import candidates
 from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees
+from tests.live_roots import write_tree
 from tests.model.partitions import AI_INVALID, ASSIGNED, LMB, drmem, memory, partition
 from tests.pages import parsed
 
@@ -314,3 +317,19 @@ def test_assigned_lmbs_are_on_one_node_whoever_is_asked(
     for node, number in expected.items():
         selected = printed("lmb", new, "--kernel", kernel, "--node", str(-1 if node is None else node))
         assert sum(run["count"] for run in selected["runs"]) == number
+
+
+def test_the_kernel_that_an_input_names_counts_wherever_nodes_are_counted(tmp_path: Path) -> None:
+    """4.19 has LMBs without a list on node 0, later kernels on none."""
+    drmem_node = drmem([(2, 4 * LMB, 0x80000004, 1, ASSIGNED | AI_INVALID)], [[0], [1]])
+    for version, expected in (("4.19.78", 0), ("6.1.0", None)):
+        root = tmp_path / version
+        write_tree(root / "proc" / "device-tree", partition(memory(0, 4 * LMB, (1,)), drmem_node).root)
+        (root / "proc" / "version").write_text(f"Linux version {version} (a@b) #1 SMP\n")
+        said = [(node["node"], node["lmbs"]) for node in printed("numa", root)["nodes"] if node["lmbs"]]
+        watched = json.loads(run("watch", "--root", root, "--count", "1").out)["nodes"]
+        listed = rows_of(Input(f"file://{root}", "1", 0))
+        assert said == [(expected, 2)]
+        assert [(node["node"], node["lmbs"]) for node in watched if node["lmbs"]] == said
+        assert [(node["node"], node["lmbs"]) for node in listed["nodes"] if node["lmbs"]] == said
+        assert [(run_row["node"], run_row["lmbs"]) for run_row in listed["lmb_runs"]] == said
