@@ -74,16 +74,21 @@ _OF_CAMPAIGN = _Wording(
         ScenarioOutcome.ERROR: _NOT_CARRIED_OUT,
     },
 )
+_WORDINGS = {
+    "check": (schema("fleet.check"), _OF_CHECK),
+    "simulate": (schema("fleet.simulate"), _OF_CAMPAIGN),
+    "explore": (schema("fleet.explore"), _OF_CAMPAIGN),
+}
 _STYLES = {"OOPS": "red", "INCONSISTENT": "red", "UNEXPECTED": "red", "UNREADABLE": "red", "ERROR": "red"}
 _STYLES |= {"WARNING": "yellow", "INCOMPLETE": "yellow"}
 
 
 def show_summary(screen: Screen, summary: Summary, command: str, format: str) -> None:
     """Print what a run of `check`, `simulate` or `explore` came to as `text` or `json`."""
-    wording = _OF_CHECK if command == "check" else _OF_CAMPAIGN
+    name, wording = _WORDINGS[command]
     if format == "json":
         record = {
-            "schema": schema(f"fleet.{command}"),
+            "schema": name,
             "dataset": safe(summary.dataset, None),
             f"{wording.item}s": summary.inputs,
             "new": summary.new,
