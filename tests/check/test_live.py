@@ -21,6 +21,7 @@ from drmemctl.model.live_system import LiveSystem
 from tests.cases import each
 from tests.live_roots import MEMORY, NODES, files_of, make_root, states, tree_at, write
 from tests.simulate.records import record, record_names, tree_of
+from tests.wide import share
 
 LIVE = Plan(select=("live",))
 NAMES = record_names("captures")
@@ -82,7 +83,7 @@ def blocks_in(findings: tuple[Finding, ...], rule: str, size: int) -> set[int]:
     }
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 0, 3))
 def test_after_every_step_the_lmbs_on_other_nodes_are_those_of_the_record(name: str) -> None:
     size = record(name)["block_size"]
     for state in states(name):

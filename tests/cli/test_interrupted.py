@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.cli.outputs import AFTER, RACE, REMOVE, TREE
 from tests.cli.running import COMMAND, environment, process
 from tests.conftest import ROOT, blob
 from tests.live_roots import make_root, states
+from tests.wide import share
 
 LONG = {
     "check": ["check", "--isolated", "TREES", "-o", "OUT"],
@@ -95,14 +97,12 @@ def interrupted(name: str, delays: Sequence[float], trees: Path, folder: Path, n
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("delays", [(0,), (0.05,), (0.2, 0.4, 0.8)], ids=str)
-@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize(("delays", "name"), share([*product([(0,), (0.05,), (0.2, 0.4, 0.8)], LONG)], 0, 3))
 def test_an_interrupt_at_any_moment(name: str, delays: Sequence[float], trees: Path, tmp_path: Path) -> None:
     interrupted(name, delays, trees, tmp_path, signal.SIGINT)
 
 
-@pytest.mark.parametrize("delays", [(0,), (0.4, 0.8)], ids=str)
-@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize(("delays", "name"), share([*product([(0,), (0.4, 0.8)], LONG)], 1, 3))
 def test_a_termination_leaves_nothing_half_written(
     name: str, delays: Sequence[float], trees: Path, tmp_path: Path
 ) -> None:

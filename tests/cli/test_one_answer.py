@@ -25,6 +25,7 @@ from tests.conftest import FIXTURES, fixture_trees
 from tests.live_roots import write_tree
 from tests.model.partitions import AI_INVALID, ASSIGNED, LMB, drmem, memory, partition
 from tests.pages import parsed
+from tests.wide import share
 
 Said = Counter[tuple[object, ...]]
 
@@ -83,7 +84,7 @@ def agreed(place: Path) -> Said:
 
 @pytest.mark.parametrize("part", range(4))
 def test_every_bundled_tree(part: int) -> None:
-    for place in [*fixture_trees(), *TEXTS][part::4]:
+    for place in share([*fixture_trees(), *TEXTS][part::4], part, 3):
         checked(place)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.cli.outputs import AFTER, BOOTED, FAULTY, RACE, REMOVE
 from tests.cli.running import process
 from tests.conftest import gunzip
 from tests.live_roots import write_tree
+from tests.wide import share
 
 COMPATIBLE = "tree/compatible"
 
@@ -66,10 +68,9 @@ PROPERTIES = {
 }
 
 
-@pytest.mark.parametrize("name", [COMPATIBLE, "link", "hard"])
-@pytest.mark.parametrize("arguments", PROPERTIES.values(), ids=PROPERTIES)
-def test_a_property_of_a_directory(arguments: list[str], name: str, folder: Path) -> None:
-    before = contents(folder)
+@pytest.mark.parametrize(("command", "name"), share([*product(PROPERTIES, [COMPATIBLE, "link", "hard"])], 0, 3))
+def test_a_property_of_a_directory(command: str, name: str, folder: Path) -> None:
+    before, arguments = contents(folder), PROPERTIES[command]
     done = run([*arguments, name])
     assert done.returncode == 3
     told = done.stderr.decode().splitlines()[-1]

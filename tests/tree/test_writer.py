@@ -20,9 +20,9 @@ from drmemctl.tree.writer import to_dts, write_fdt
 from tests.cases import each
 from tests.conftest import Tool, fixture_trees, gunzip, tree_name
 from tests.tree.samples import content, tree
-from tests.wide import examples
+from tests.wide import examples, share
 
-trees = each("path", fixture_trees(), ids=tree_name)
+trees = each("path", share(fixture_trees(), 2, 3), ids=tree_name)
 
 
 def root(*properties: Property, children: tuple[Node, ...] = ()) -> Tree:
