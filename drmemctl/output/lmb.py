@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from drmemctl.model.drmem import LmbTable, check_limit
 from drmemctl.model.lmb_values import lmb_attributes, lmb_record, run_attributes, run_record
 from drmemctl.model.run import Run, is_assigned
 from drmemctl.output.lmb_words import address_range, domains_text, drc_range
-from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.screen import Screen
 from drmemctl.output.table import (
     AS_IT_IS,
     SAMPLE,
@@ -29,6 +30,9 @@ from drmemctl.output.table import (
 from drmemctl.wording import count_of, size_text
 
 _REMEMBERED = 10_000
+_CSV_RUN = ("base", "count", "drc_index", "aa_index", "flags", "flag_names", "associativity", "node")
+_CSV_LMB = ("base", "drc_index", "aa_index", "flags", "node")
+
 _MANY = 4096
 """From so many lines on it pays to make them all at once."""
 
@@ -53,38 +57,32 @@ class LmbView(NamedTuple):
 
 def _run_texts(view: LmbView) -> Iterator[str]:
     """Yield the runs as the JSON of `run_record`."""
-    attributes = _Attributes(run_attributes, view.associativity)
+    attributes = _attributes(run_attributes, view.associativity)
     for base, lmbs, drc_index, aa_index, flags in view.table.runs:
         start = f'{{"base": {base}, "count": {lmbs}, "drc_index": {drc_index}, '
-        yield f'{start}{attributes[aa_index, flags]}, "drc_index_hex": "{drc_index:#010x}"}}'
+        yield f'{start}{attributes(aa_index, flags)}, "drc_index_hex": "{drc_index:#010x}"}}'
 
 
 def _lmb_texts(view: LmbView, limit: int) -> Iterator[str]:
     """Yield the LMBs as the JSON of `lmb_record`."""
-    attributes = _Attributes(lmb_attributes, view.associativity)
+    attributes = _attributes(lmb_attributes, view.associativity)
     for lmb in view.table.lmbs(limit):
         base = "null" if lmb.base is None else lmb.base
         start = f'{{"base": {base}, "drc_index": {lmb.drc_index}, '
-        yield f'{start}{attributes[lmb.aa_index, lmb.flags]}, "drc_index_hex": "{lmb.drc_index:#010x}"}}'
+        yield f'{start}{attributes(lmb.aa_index, lmb.flags)}, "drc_index_hex": "{lmb.drc_index:#010x}"}}'
 
 
-class _Attributes(dict[tuple[int, int], str]):
-    """What a record's JSON has of aa_index and flags: there are few of them, however many LMBs."""
+def _attributes(
+    record: Callable[[int, int, Associativity], dict[str, Any]], associativity: Associativity
+) -> Callable[[int, int], str]:
+    """Return what makes the JSON that goes by aa_index and flags: few differ, however many LMBs there are."""
+    from drmemctl.output.json import record_text
 
-    def __init__(
-        self, record: Callable[[int, int, Associativity], dict[str, Any]], associativity: Associativity
-    ) -> None:
-        super().__init__()
-        self._record = record
-        self._associativity = associativity
+    @lru_cache(_REMEMBERED)
+    def attributes(aa_index: int, flags: int) -> str:
+        return record_text(record(aa_index, flags, associativity))[1:-1]
 
-    def __missing__(self, kind: tuple[int, int]) -> str:
-        from drmemctl.output.json import record_text
-
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        text = self[kind] = record_text(self._record(*kind, self._associativity))[1:-1]
-        return text
+    return attributes
 
 
 def show_lmbs(screen: Screen, view: LmbView, format: str, choice: TableChoice = AS_IT_IS) -> None:
@@ -94,42 +92,28 @@ def show_lmbs(screen: Screen, view: LmbView, format: str, choice: TableChoice = 
     if format == "text":
         _show_table(screen, view, choice)
     elif format == "json":
-        _show_json(screen, view)
+        from drmemctl.output.json import kernel_field, streamed
+
+        head = {
+            **kernel_field(view.kernel),
+            "property": view.table.property_name or None,
+            "lmb_size": view.table.lmb_size,
+        }
+        lists = {"runs": _run_texts(view)}
+        if view.limit is not None:
+            lists["lmbs"] = _lmb_texts(view, view.limit)
+        screen.write_all(streamed("lmb", head, lists))
     elif format == "csv":
-        screen.write_all(_csv_lines(view))
+        from drmemctl.output.csv import csv_lines
+
+        if view.limit is None:
+            screen.write_all(csv_lines(_CSV_RUN, (run_record(run, view.associativity) for run in view.table.runs)))
+        else:
+            lmbs = view.table.lmbs(view.limit)
+            screen.write_all(csv_lines(_CSV_LMB, (lmb_record(lmb, view.associativity) for lmb in lmbs)))
     else:
         texts = _run_texts(view) if view.limit is None else _lmb_texts(view, view.limit)
         screen.write_all(f"{text}\n" for text in texts)
-
-
-def _records(view: LmbView) -> Iterator[dict[str, Any]]:
-    if view.limit is None:
-        return (run_record(run, view.associativity) for run in view.table.runs)
-    return (lmb_record(lmb, view.associativity) for lmb in view.table.lmbs(view.limit))
-
-
-def _show_json(screen: Screen, view: LmbView) -> None:
-    from drmemctl.output.json import kernel_field, streamed
-
-    head = {
-        **kernel_field(view.kernel),
-        "property": view.table.property_name or None,
-        "lmb_size": view.table.lmb_size,
-    }
-    lists = {"runs": _run_texts(view)}
-    if view.limit is not None:
-        lists["lmbs"] = _lmb_texts(view, view.limit)
-    screen.write_all(streamed("lmb", head, lists))
-
-
-_CSV_RUN = ("base", "count", "drc_index", "aa_index", "flags", "flag_names", "associativity", "node")
-_CSV_LMB = ("base", "drc_index", "aa_index", "flags", "node")
-
-
-def _csv_lines(view: LmbView) -> Iterator[str]:
-    from drmemctl.output.csv import csv_lines
-
-    return csv_lines(_CSV_RUN if view.limit is None else _CSV_LMB, _records(view))
 
 
 COLUMNS = (
@@ -253,6 +237,9 @@ def _folded(first: Run, n_folded: int) -> Line:
     return Line(first) if n_folded == 1 else Line(first._replace(lmbs=n_folded), same_drc=True)
 
 
+_size_text = lru_cache(_REMEMBERED)(size_text)
+
+
 class KindCells(NamedTuple):
     """The cells that LMBs with one aa_index and flags have in common."""
 
@@ -268,15 +255,23 @@ class Row:
     def __init__(self, view: LmbView) -> None:
         self._lmb_size = view.table.lmb_size
         self._associativity = view.associativity
-        self._kinds: dict[tuple[int, int], KindCells] = {}
-        self._sizes: dict[int, str] = {}
         self._width = view.digits + len("0x")
+        self.kind_cells = lru_cache(_REMEMBERED)(self._kind_cells)
 
     def cells(self, line: Line) -> Sequence[Cell]:
         """Return the cells of a line, one for each of `COLUMNS`."""
-        run = line.run
+        run, lmb_size = line.run, self._lmb_size
+        addresses = size = "?"
+        if lmb_size is not None:
+            size = _size_text(lmb_size * run.lmbs)
+        if line.placed:
+            addresses = (
+                f"{run.base:#0{self._width}x}"
+                if lmb_size is None
+                else address_range(run.base, run.lmbs * lmb_size, self._width)
+            )
         drc_indexes = drc_range(run.drc_index, run.lmbs, same=line.same_drc)
-        return self._addresses(line), self._size(run.lmbs), f"{run.lmbs:,}", drc_indexes, *self.kind_cells(run)
+        return addresses, size, f"{run.lmbs:,}", drc_indexes, *self.kind_cells(run.aa_index, run.flags)
 
     def sorted_cells(self, line: Line) -> Sequence[Cell]:
         """Return the same cells, with the numbers that they stand for."""
@@ -289,52 +284,15 @@ class Row:
         ]
         return [cells[0], ValueCell.of_size(None if size is None else size * run.lmbs), *cells[1:], *last_cells]
 
-    def kind_cells(self, run: Run) -> KindCells:
-        """Return the last cells of a run, which go by its aa_index and flags."""
-        cells = self._kinds.get(run[3:])
-        if cells is None:
-            if len(self._kinds) >= _REMEMBERED:
-                self._kinds.clear()
-            row = self._associativity.row(run.aa_index, run.flags)
-            cells = self._kinds[run.aa_index, run.flags] = KindCells(
-                "-" if run.aa_index == AA_UNSET else str(run.aa_index),
-                "-" if row is None else domains_text(row),
-                _node_cell(self._associativity, run),
-                _flags_cell(run.flags),
-            )
-        return cells
-
-    def _size(self, lmbs: int) -> str:
-        if self._lmb_size is None:
-            return "?"
-        text = self._sizes.get(lmbs)
-        if text is None:
-            if len(self._sizes) >= _REMEMBERED:
-                self._sizes.clear()
-            text = self._sizes[lmbs] = size_text(self._lmb_size * lmbs)
-        return text
-
-    def _addresses(self, line: Line) -> str:
-        run = line.run
-        if not line.placed:
-            return "?"
-        if self._lmb_size is None:
-            return f"{run.base:#0{self._width}x}"
-        return address_range(run.base, run.count * self._lmb_size, self._width)
-
-
-def _node_cell(associativity: Associativity, run: Run) -> NodeCell:
-    if associativity.unknown:
-        return NodeCell.of("?", style="dim")
-    node = associativity.node_of(run.aa_index, run.flags)
-    if node is not None:
-        return NodeCell.of(node, style=node_style(node))
-    # Assigned memory whose node cannot be found kills a booting kernel: not a detail to dim.
-    return NodeCell.of("none", style="bold red") if is_assigned(run.flags) else NodeCell.of("-", style="dim")
-
-
-def _flags_cell(flags: int) -> tuple[str, str | None]:
-    names = " ".join(flag_names(flags))
-    if not names:
-        return "free", "dim"
-    return names, "green" if is_assigned(flags) else "dim"
+    def _kind_cells(self, aa_index: int, flags: int) -> KindCells:
+        row, unknown = self._associativity.row(aa_index, flags), self._associativity.unknown
+        names = " ".join(flag_names(flags))
+        return KindCells(
+            "-" if aa_index == AA_UNSET else str(aa_index),
+            "-" if row is None else domains_text(row),
+            NodeCell.of_node(
+                None if unknown else self._associativity.node_of(aa_index, flags),
+                "?" if unknown else "none" if is_assigned(flags) else "-",
+            ),
+            (names, "green" if is_assigned(flags) else "dim") if names else ("free", "dim"),
+        )

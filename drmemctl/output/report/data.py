@@ -97,7 +97,7 @@ def lmb_data(view: LmbView, key: Key) -> dict[str, Any]:
         if kind >= KINDS:
             break
         if kind == len(texts):
-            cells = row.kind_cells(run)
+            cells = row.kind_cells(run.aa_index, run.flags)
             node = cells.node.nodes[0]
             letter = key.letter(node) if isinstance(node, int) else ""
             flags, state = cells.flags[0], state_of(line.run.flags)
