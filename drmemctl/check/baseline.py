@@ -134,7 +134,7 @@ class Baseline:
         """
         stale: dict[str, list[KnownFinding]] = {}
         for name, entries in self.entries.items():
-            source = _source(name, _folder(self.path))
+            source = name if file_of(name) is None else os.path.join(_folder(self.path), name)  # noqa: PTH118
             file = file_of(source)
             # Standard input and this machine are always there.
             if name not in self._judged and (file is None or os.path.lexists(file)):
@@ -195,7 +195,3 @@ def _name(source: str, folder: str) -> str:
     if file_of(source) is None:
         return source
     return os.path.relpath(os.path.abspath(source), folder)  # noqa: PTH100
-
-
-def _source(name: str, folder: str) -> str:
-    return name if file_of(name) is None else os.path.join(folder, name)  # noqa: PTH118

@@ -45,7 +45,9 @@ def platform_of(tree: Tree) -> Platform:
     if not _CELL.isdisjoint(compatible):
         return Platform.FOREIGN
     root_type = device_type(tree.root)
-    says_partition = root_type == "chrp" or any(map(_is_partition, compatible))
+    # PowerVM names the model (IBM,9117-570), QEMU the machine (qemu,pseries).
+    names_partition = any(name.startswith("IBM,") or "pseries" in name or "chrp" in name for name in compatible)
+    says_partition = root_type == "chrp" or names_partition
     says_nothing = root_type is None and not compatible
     return Platform.PSERIES if says_partition or says_nothing else Platform.FOREIGN
 
@@ -53,11 +55,6 @@ def platform_of(tree: Tree) -> Platform:
 def _compatible(tree: Tree) -> tuple[str, ...]:
     data = tree.root.get("compatible") or b""
     return tuple(name.decode("latin-1") for name in data.split(b"\0") if name)
-
-
-def _is_partition(name: str) -> bool:
-    # PowerVM names the model (IBM,9117-570), QEMU the machine (qemu,pseries).
-    return name.startswith("IBM,") or "pseries" in name or "chrp" in name
 
 
 def has_opal(tree: Tree) -> bool:

@@ -145,8 +145,25 @@ def show_table(
     title: str = "",
     choice: TableChoice = AS_IT_IS,
 ) -> None:
-    """Print a table; rows may be many and come lazily."""
-    columns, rows = _chosen(columns, rows, choice)
+    """Print a table with the columns that were asked for; rows may be many and come lazily."""
+    positions = {column.name: position for position, column in enumerate(columns)}
+    if choice.sort is not None:
+        key = positions[choice.sort]
+        rows = iter(sorted(rows, key=lambda row: _order(row[key])))
+    if choice.in_bytes:
+        sizes = [column.in_bytes for column in columns]
+        rows = (
+            [
+                cell._replace(text=str(cell.value))
+                if is_size and isinstance(cell, ValueCell) and cell.value >= 0
+                else cell
+                for cell, is_size in zip(row, sizes, strict=True)
+            ]
+            for row in rows
+        )
+    if choice.columns is not None:
+        picked = [positions[name] for name in choice.columns]
+        rows, columns = _picked(picked, rows), [columns[position] for position in picked]
     if choice.pairs:
         screen.write_all(_pairs(columns, rows))
         return
@@ -182,23 +199,6 @@ def fitted_lines(
         yield from wrapped_text((f"{indent}{note}\n",), screen.width)
 
 
-def _chosen(
-    columns: Sequence[Column], rows: Iterator[Sequence[Cell]], choice: TableChoice
-) -> tuple[Sequence[Column], Iterator[Sequence[Cell]]]:
-    """Return the columns that were asked for and their cells, sorted."""
-    positions = {column.name: position for position, column in enumerate(columns)}
-    if choice.sort is not None:
-        key = positions[choice.sort]
-        rows = iter(sorted(rows, key=lambda row: _order(row[key])))
-    if choice.in_bytes:
-        sizes = [position for position, column in enumerate(columns) if column.in_bytes]
-        rows = (_with_numbers(row, sizes) for row in rows)
-    if choice.columns is not None:
-        picked = [positions[name] for name in choice.columns]
-        rows, columns = _picked(picked, rows), [columns[position] for position in picked]
-    return columns, rows
-
-
 def _order(cell: Cell) -> tuple[Any, ...]:
     """Return what a cell is sorted by: numbers before texts."""
     if isinstance(cell, ValueCell):
@@ -209,15 +209,6 @@ def _order(cell: Cell) -> tuple[Any, ...]:
     text = _text(cell)
     number = text.replace(",", "")
     return (0, int(number), "") if number.isdecimal() else (1, 0, text)
-
-
-def _with_numbers(row: Sequence[Cell], sizes: Sequence[int]) -> Sequence[Cell]:
-    cells = list(row)
-    for position in sizes:
-        cell = cells[position]
-        if isinstance(cell, ValueCell) and cell.value >= 0:
-            cells[position] = cell._replace(text=str(cell.value))
-    return cells
 
 
 def _picked(positions: Sequence[int], rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:

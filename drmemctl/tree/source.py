@@ -132,19 +132,16 @@ def _load_named(name: str) -> Tree:
         else:
             place = _live_place()
     if stat.S_ISDIR(os.stat(place).st_mode):  # noqa: PTH116 - keeps pathlib out of the way of small files
-        return _read_directory(place if member is None else f"{place}/{member}", name)
+        from drmemctl.tree.directory import read_directory
+        from drmemctl.tree.kernel_banner import root_of
+
+        directory = place if member is None else f"{place}/{member}"
+        tree, at = read_directory(directory, name)
+        return _of_running(tree, "/" if is_live(name) else root_of(directory, at))
     with io.FileIO(place) as raw:
         note_descriptor(raw.fileno())
         tree = _read(raw, place, member)
     return _of_running(tree, "/") if is_live(name) else tree
-
-
-def _read_directory(place: str, source: str) -> Tree:
-    from drmemctl.tree.directory import read_directory
-    from drmemctl.tree.kernel_banner import root_of
-
-    tree, at = read_directory(place, source)
-    return _of_running(tree, "/" if is_live(source) else root_of(place, at))
 
 
 def _of_running(tree: Tree, root: str) -> Tree:
