@@ -2,8 +2,9 @@
 """Tests of breadth, every command on every input and the like: `make test` takes part of the pairs, `WIDE=1` all.
 
 Which part goes by the position of both and by nothing else: it is the same in every run, every input meets some
-commands and every command some inputs. `WIDE=1/3`, `WIDE=2/3` and `WIDE=3/3` take other parts, which together are
-all pairs: `.ci/run` takes one of them on each of three Pythons. Without a choice it is half of the first of these.
+commands and, where there are enough inputs, every command some of them. `WIDE=1/3`, `WIDE=2/3` and `WIDE=3/3` take
+other parts, which together are all pairs: `.ci/run` takes one of them on each of three Pythons. Without a choice
+it is half of the first of these, a sixth of all pairs; of fewer than six inputs none meets some commands.
 """
 
 from __future__ import annotations
