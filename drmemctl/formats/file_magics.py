@@ -9,3 +9,5 @@ XZ = b"\xfd7zXZ\0"
 ZSTD = b"\x28\xb5\x2f\xfd"
 BZIP2 = b"BZh"
 TAR = b"ustar"
+TAR_AT = 257
+"""Where that stands: what is before it in a header may be anything."""

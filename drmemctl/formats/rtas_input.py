@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from drmemctl.errors import DrmemctlError, FormatError, InputError
 from drmemctl.formats.fdt_header import MAGIC
-from drmemctl.formats.file_magics import BZIP2, ELF, GZIP, TAR, XZ, ZSTD
+from drmemctl.formats.file_magics import BZIP2, ELF, GZIP, TAR, TAR_AT, XZ, ZSTD
 from drmemctl.formats.hex_text import parse_hex, text_of
 from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, Decoded, decode
 from drmemctl.formats.update_nodes import WORK_AREA
@@ -23,19 +23,16 @@ UPDATES = ("update-nodes", "update-properties")
 _TAKEN = {"update-nodes": (0, 1), "rtas-event": (0,), "configure-connector": (1, 2, 3)}
 """The statuses with which there is something to look at."""
 
-_OTHER_FILES = {
-    MAGIC: "a device tree",
-    ELF: "an ELF file",
-    GZIP: "what gzip made",
-    XZ: "what xz made",
-    ZSTD: "what zstd made",
-    BZIP2: "what bzip2 made",
-    TAR: "a tar archive",
-}
-"""How files begin that are named by mistake: an area begins with a DRC index or words of 0, an event with 6."""
-
-_PLACES = {TAR: 257}
-"""Where that stands, if not at the beginning."""
+_OTHER_FILES = (
+    (0, MAGIC, "a device tree"),
+    (0, ELF, "an ELF file"),
+    (0, GZIP, "what gzip made"),
+    (0, XZ, "what xz made"),
+    (0, ZSTD, "what zstd made"),
+    (0, BZIP2, "what bzip2 made"),
+    (TAR_AT, TAR, "a tar archive"),
+)
+"""What tells files named by mistake, and where: areas begin with a DRC index or words of 0, events with 6."""
 
 _HINT = "name the bytes of a work area or an event, not compressed; diff, tree and prop take device trees"
 
@@ -83,8 +80,8 @@ def read_answers(kind: str, data: bytes, source: str) -> list[Answer]:
         text = text_of(data)
         if text is not None:
             return _recorded(kind, text) if text.lstrip()[:1] in ("[", "{") else _split(kind, parse_hex(text))
-        for magic, form in _OTHER_FILES.items():
-            if data.startswith(magic, _PLACES.get(magic, 0)):
+        for place, magic, form in _OTHER_FILES:
+            if data.startswith(magic, place):
                 raise FormatError(f"these are no answers of RTAS, but {form}", hint=_HINT)
         return _split(kind, data)
     except DrmemctlError as error:

@@ -15,6 +15,7 @@ import posixpath
 from collections.abc import Iterator
 
 from drmemctl.errors import InputError, LimitError
+from drmemctl.formats.file_magics import TAR, TAR_AT
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.members import LINK, NO_FILE, Member
 from drmemctl.tree.node import decode_name
@@ -113,7 +114,7 @@ def _name(block: bytes, extended: dict[str, bytes], source: str, offset: int) ->
     name = extended.get("GNU.sparse.name") or extended.get("path")
     if not name:
         name = block[:100].partition(b"\0")[0]
-        prefix = block[345:500].partition(b"\0")[0] if block[257:263] == b"ustar\0" else b""
+        prefix = block[345:500].partition(b"\0")[0] if block.startswith(TAR + b"\0", TAR_AT) else b""
         name = prefix + b"/" + name if prefix else name
     if len(name) > _PATH_MAX:
         message = (
