@@ -25,7 +25,12 @@ _BUILD = re.compile(r"[^-]*-(\d{1,9}(?:\.\d{1,9})*)", re.ASCII)
 def build_of(release: str) -> Build:
     """Return the build that a release names, () where it names none."""
     match = _BUILD.match(release)
-    return () if match is None else tuple(map(int, match[1].split(".")))
+    return () if match is None else parse_build(match[1])
+
+
+def parse_build(text: str) -> Build:
+    """Return the build of its numbers with points between them."""
+    return tuple(map(int, text.split(".")))
 
 
 @dataclass(frozen=True, slots=True)

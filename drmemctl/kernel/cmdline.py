@@ -14,6 +14,7 @@ from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.strings import decode_strings
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.model.associativity import CHOSEN
+from drmemctl.model.run import ADDRESSES
 from drmemctl.tree.node import Tree
 
 BOOTARGS = "bootargs"
@@ -24,7 +25,6 @@ _NUMBER = re.compile(
     re.ASCII,
 )
 _BASES = {"hex": 16, "octal": 8, "decimal": 10}
-_ADDRESSES = 1 << 64
 
 
 def command_line(tree: Tree) -> str:
@@ -68,7 +68,7 @@ def memparse(text: str) -> ParsedSize:
     if match is None:
         return ParsedSize(0, text)
     number = next(int(match[kind], base) for kind, base in _BASES.items() if match[kind] is not None)
-    return ParsedSize((number << _SUFFIXES[match["unit"].lower()]) % _ADDRESSES, text[match.end() :])
+    return ParsedSize((number << _SUFFIXES[match["unit"].lower()]) % ADDRESSES, text[match.end() :])
 
 
 def memory_size(text: str) -> int | None:
@@ -142,7 +142,7 @@ def crash_kernel_size(text: str, total: int, *, cma: bool) -> int:
     for entry in values[-1].partition("@")[0].split(","):
         limits, _, size = entry.partition(":")
         start, dash_and_end = memparse(limits)
-        end = memparse(dash_and_end[1:]).size if dash_and_end[1:] else _ADDRESSES
+        end = memparse(dash_and_end[1:]).size if dash_and_end[1:] else ADDRESSES
         if dash_and_end[:1] == "-" and start <= total < end:
             return memparse(size).size
     return 0

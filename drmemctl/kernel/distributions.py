@@ -17,6 +17,7 @@ from drmemctl.kernel.backports import (
     SLES_15_SP5,
     Backport,
     build_of,
+    parse_build,
 )
 from drmemctl.kernel.capability import Release
 from drmemctl.kernel.kernel_names import KernelName
@@ -64,7 +65,7 @@ class Distribution:
     def was_read(self, name: KernelName) -> bool:
         """Whether the source of a release was read for all capabilities."""
         build = build_of(name.build)
-        updates = (map(build_of, f"-{update}".replace("-", " -").split()) for update in self.read.split())
+        updates = (map(parse_build, update.split("-")) for update in self.read.split())
         return any(first <= build <= last for first, last in updates)
 
     @property

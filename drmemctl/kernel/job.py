@@ -15,6 +15,7 @@ from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import ConnectorAnswer, Firmware
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, Trace, TreeWrite, collector
+from drmemctl.model.run import ADDRESSES
 from drmemctl.tree.node import Tree
 
 
@@ -83,10 +84,10 @@ class LmbMessage(str):
 
 
 def _filled(template: str, base: int, drc: int, size: int) -> str:
-    end = (base + size) % (1 << 64)
+    end = (base + size) % ADDRESSES
     # `be32_to_cpu` on a little-endian machine reverses the bytes.
     swapped = int.from_bytes((drc & 0xFFFFFFFF).to_bytes(4, "little"), "big")
-    return template.format(base=base, end=end, last=(end - 1) % (1 << 64), drc=drc, swapped=swapped)
+    return template.format(base=base, end=end, last=(end - 1) % ADDRESSES, drc=drc, swapped=swapped)
 
 
 MIGRATION, REASSIGNMENT, HOME_NODES = "migration", "reassignment", "home nodes"

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
+from drmemctl.model.run import ADDRESSES
+
 HOTPLUG = 0x1
 """MEMBLOCK_HOTPLUG: the firmware may want this memory back."""
 
@@ -19,8 +21,6 @@ DRIVER_MANAGED = 0x8
 """MEMBLOCK_DRIVER_MANAGED: a driver found and added it; the firmware's map never has it."""
 
 FLAG_NAMES = {HOTPLUG: "hotplug", 0x2: "mirror", 0x4: "nomap", DRIVER_MANAGED: "driver-managed"}
-
-_ADDRESSES = 1 << 64
 
 
 class MemblockRegion(NamedTuple):
@@ -79,7 +79,7 @@ class Memblock:
 
     def add(self, base: int, size: int, node: int | None = None, flags: int = 0) -> None:
         """Add memory; what of it is there already stays as it is (`memblock_add_range`)."""
-        end = min(base + size, _ADDRESSES - 1)
+        end = min(base + size, ADDRESSES - 1)
         if end <= base:
             return
         low, high = self._touched(base, end)
@@ -135,7 +135,7 @@ class Memblock:
 
     def _change(self, base: int, size: int, changed: Changed) -> None:
         """Cut the regions at both ends of a range (`memblock_isolate_range`) and change those inside."""
-        end = min(base + size, _ADDRESSES - 1)
+        end = min(base + size, ADDRESSES - 1)
         if end <= base:
             return
         low, high = self._touched(base, end)

@@ -211,13 +211,14 @@ def cpu_changes(before: KernelState, after: KernelState, doing: str) -> tuple[Cp
         state = cpu.node, cpu.offline, in_tree
         if old is not None and (old.node, old.offline, node_in_tree(before, cpu.path)) == state:
             continue
-        why = ""
-        if in_tree != cpu.node:
-            if asks if old is None else doing == HOME_NODES:
-                why = "the hypervisor says that its home is there"
-            else:
-                stays = "" if old is None else why_deaf(after, doing) or after.dead
-                why = stays or "the kernel goes by the first online node"
+        goes_home = asks if old is None else doing == HOME_NODES
+        if in_tree == cpu.node:
+            why = ""
+        elif goes_home:
+            why = "the hypervisor says that its home is there"
+        else:
+            stays = "" if old is None else why_deaf(after, doing) or after.dead
+            why = stays or "the kernel goes by the first online node"
         was_on = None if old is None else old.node
         changes.append(CpuChange(cpu.path, cpu.threads, was_on, cpu.node, in_tree, why, len(cpu.offline)))
     removed = (CpuChange(cpu.path, cpu.threads, cpu.node, None, None, "") for cpu in old_cpus.values())

@@ -88,9 +88,11 @@ def _next_removable(job: Job, start: int) -> tuple[int, int] | None:
     kept, blocks, size = job.state.kept, job.state.blocks, job.state.table.lmb_size or 0
 
     def n_skipped(first: int, run: Run) -> int:
+        if not is_removable(job, run.flags):
+            return run.lmbs
         # Where a block is an LMB, removing those fails that have no block.
         is_aligned = size and size == job.state.block_size and not run.base % size
-        position = first if is_removable(job, run.flags) else first + run.lmbs
+        position = first
         while position < run.lmbs:
             base = run.base + position * size
             n_alike = kept.n_alike(base, run.lmbs - position, size) if size else run.lmbs - position

@@ -235,7 +235,7 @@ class IndexSet:
 
 
 def stretches(ordered: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of the stretches in DRC indexes that are in order."""
+    """Yield (start, end) of the stretches in numbers that are in order."""
     start = end = -1
     for index in ordered:
         if index > end:

@@ -12,11 +12,11 @@ from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import by_sense, spans_of_drc_indexes
 from drmemctl.hypervisor.firmware_tree import firmware_tree
+from drmemctl.hypervisor.topology import lmb_table
 from drmemctl.kernel.kexec_load import Route, next_tree
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.simulate.partition import Partition
-from drmemctl.simulate.state_changes import table_of_tree
 from drmemctl.simulate.subject import subject_of
 from drmemctl.tree.node import Tree
 
@@ -80,7 +80,7 @@ def next_findings(partition: Partition, tree: Tree) -> list[Finding]:
 
 def handed_lmbs(partition: Partition, tree: Tree) -> Iterator[HandedLmbs]:
     """Yield the LMBs of all sides, by DRC index."""
-    tables = [table_of_tree(side) for side in (partition.booted, partition.kernel.tree, tree)]
+    tables = [lmb_table(side) for side in (partition.booted, partition.kernel.tree, tree)]
     spans = [spans_of_drc_indexes(table.runs).disjoint() for table in tables]
     senses = by_sense(subject_of(partition.kernel, partition.machine).running.senses or ())
     # The LMBs of two trees, then of three, then the connectors: each pair of owners is a number of its own.

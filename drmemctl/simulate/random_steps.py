@@ -11,6 +11,7 @@ from drmemctl.formats.lookup_arrays import decode_lookup_arrays, encode_lookup_a
 from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.kernel.state import KernelState
+from drmemctl.model.conversion import singles
 from drmemctl.model.drmem import LmbTable
 
 _COUNTS = (0, 1, 1, 1, 2, 2, 3, 4, 7, 1000, 0xFFFFFFFF)
@@ -134,7 +135,5 @@ def _moved_lmbs(random: Random, kernel: KernelState) -> dict[str, bytes]:
             break
         index += earlier.lmbs
     moved = table.with_changed(index, run.lmbs, aa_index=like.aa_index)
-    if not v1:
-        return {V2: encode_entries(V2, list(moved.runs))}
-    size = table.lmb_size
-    return {V1: encode_entries(V1, [run.part(at, 1, size) for run in moved.runs for at in range(run.lmbs)])}
+    name, entries = (V1, singles(moved)) if v1 else (V2, iter(moved.runs))
+    return {name: encode_entries(name, list(entries))}

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from drmemctl.compare.matching import in_common
 from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, NODE, V1, V2
-from drmemctl.hypervisor.topology import NO_LMBS
+from drmemctl.hypervisor.topology import lmb_table
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.firmware import Firmware
@@ -26,7 +26,7 @@ from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import run
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.distances import Form1
-from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Tree
 
@@ -120,13 +120,8 @@ def changed_in_tree(old: KernelState, new: KernelState) -> list[LmbRangeChange]:
     """Return what changed in what the tree says of the LMBs."""
     if old.tree is new.tree:
         return []
-    old_table, new_table = table_of_tree(old.tree), table_of_tree(new.tree)
+    old_table, new_table = lmb_table(old.tree), lmb_table(new.tree)
     return compare_tables(old_table, current_associativity(old), new_table, current_associativity(new))
-
-
-def table_of_tree(tree: Tree) -> LmbTable:
-    """Return the LMBs that a tree lists, none where it has no dynamic memory."""
-    return NO_LMBS if tree.find(NODE) is None else Drmem.from_tree(tree).table
 
 
 def compare_tables(
@@ -305,7 +300,7 @@ def next_flush(state: KernelState, firmware: Firmware) -> list[LmbRangeChange]:
     if run(job, drmem_update_dt(job)) or _lmb_properties(job.state) == _lmb_properties(state):
         return []
     nodes = current_associativity(state)
-    return compare_tables(table_of_tree(state.tree), nodes, table_of_tree(job.state.tree), nodes)
+    return compare_tables(lmb_table(state.tree), nodes, lmb_table(job.state.tree), nodes)
 
 
 def _lmb_properties(state: KernelState) -> list[bytes | None]:

@@ -214,7 +214,8 @@ class Engine:
             if action is None:
                 continue
             # User space reloads the crash kernel once a memory block came or went.
-            if partition.uevent if isinstance(action, Reload) else partition.admits(number, action):
+            can_go = partition.uevent if isinstance(action, Reload) else partition.admits(number, action)
+            if can_go:
                 enabled |= 1 << number
         return enabled
 

@@ -51,7 +51,7 @@ class _Hotplug(KernelStep):
         tell: whether the guest is asked.
         action: what it is asked to do.
         resource: with what; of anything but memory it is always told by the DRC index.
-        one_by_one: of what comes one by one, what more of them are and why they are refused.
+        one_by_one: why several at a time are refused, to be read behind their number; empty where they are not.
 
     """
 
@@ -75,7 +75,7 @@ class _Hotplug(KernelStep):
 
     @abstractmethod
     def changed(self, machine: Hypervisor) -> Hypervisor:
-        """Return the same for as many as can come at a time."""
+        """Return the hypervisor's side after the change of as many as it makes at a time."""
 
     def request(self, machine: Hypervisor) -> Request:
         """Return what the guest is asked for by the hotplug event."""
