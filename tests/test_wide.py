@@ -37,3 +37,17 @@ def test_three_parts_are_all_pairs(of: int, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(wide, "PART", part)
         taken |= set(wide.pairs(INPUTS, ITEMS, of))
     assert taken == set(itertools.product(INPUTS, ITEMS))
+
+
+@pytest.mark.parametrize(("part", "half"), [(0, True), (0, False), (1, False), (2, False)])
+@pytest.mark.parametrize("of", [1, 2, 3])
+@pytest.mark.parametrize("by_turns", ["ab", "abc"])
+def test_what_comes_by_turns_is_met_whole(
+    by_turns: str, of: int, part: int, half: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wide, "WIDE", False)
+    monkeypatch.setattr(wide, "HALF", half)
+    monkeypatch.setattr(wide, "PART", part)
+    items = list(itertools.product(range(20), by_turns))
+    for number in INPUTS:
+        assert {item for _, item in wide.share(items, number, of)} == set(by_turns)

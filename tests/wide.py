@@ -29,14 +29,18 @@ FULL_SIZE = WIDE or _PARTS[0] == _CHOICE
 
 
 def share(items: Sequence[T], number: int, of: int) -> list[T]:
-    """Return what the input of a number meets: each `of`th of the items, from one on that goes by the number."""
+    """Return what the input of a number meets: of each `of` items one, which goes by the number and moves on.
+
+    Were it the same of each, of what comes by turns (two formats of each tree) only one would be met.
+    """
     assert of <= len(_PARTS), "the parts of three runs have to be all"
     assert len(items) >= of, "some inputs would meet nothing, and their tests could not fail"
     if WIDE:
         return list(items)
-    # A half has every second of its part, but at least one.
+    # A half has half as many as a part, but at least one.
     stride = of if not HALF or len(items) < 2 * of else 2 * of
-    return list(items[(number + PART) % stride :: stride])
+    places = (start + (number + PART + turn) % stride for turn, start in enumerate(range(0, len(items), stride)))
+    return [items[place] for place in places if place < len(items)]
 
 
 def pairs(inputs: Sequence[T], items: Sequence[U], of: int) -> list[tuple[T, U]]:
