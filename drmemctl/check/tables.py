@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from drmemctl.check.subject import BlockRange, MemoryBlock, SenseRange, Subject
 from drmemctl.check.survey import per_subject
-from drmemctl.formats.dynamic_memory import AI_INVALID, DRC_INVALID
+from drmemctl.formats.dynamic_memory import AI_INVALID, ASSIGNED, DRC_INVALID
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.intervals import Intervals, side_by_side, stretches
@@ -123,7 +123,7 @@ class Nodes:
 
     def of(self, run: Run) -> int | None:
         """Return the node, None where Linux finds none."""
-        kind = run.aa_index, run.flags & AI_INVALID
+        kind = run.aa_index, run.flags & (AI_INVALID | ASSIGNED)
         if kind not in self._nodes:
             self._nodes[kind] = self._associativity.node_of(*kind)
         return self._nodes[kind]
