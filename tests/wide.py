@@ -2,8 +2,9 @@
 """Tests of breadth, every command on every input and the like: `make test` takes part of the pairs, `WIDE=1` all.
 
 Which part goes by the position of both and by nothing else: it is the same in every run, every input meets some
-commands and every command some inputs. `WIDE=1/3`, `WIDE=2/3` and `WIDE=3/3` take other parts, which together are
-all pairs: `.ci/run` takes one of them on each of three Pythons. Without a choice it is half of the first of these.
+commands and, where there are enough inputs, every command some of them. `WIDE=1/3`, `WIDE=2/3` and `WIDE=3/3` take
+other parts, which together are all pairs: `.ci/run` takes one of them on each of three Pythons. Without a choice
+it is half of the first of these, a sixth of all pairs; with fewer than six inputs some commands meet none.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ FULL_SIZE = WIDE or _PARTS[0] == _CHOICE
 def share(items: Sequence[T], number: int, of: int) -> list[T]:
     """Return what the input of a number meets: each `of`th of the items, from one on that goes by the number."""
     assert of <= len(_PARTS), "the parts of three runs have to be all"
+    assert len(items) >= of, "some inputs would meet nothing, and their tests could not fail"
     if WIDE:
         return list(items)
     # A half has every second of its part, but at least one.

@@ -38,6 +38,7 @@ from drmemctl.wording import count_of
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
     from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
+    from drmemctl.simulate.interleave.exploration import Exploration
     from drmemctl.simulate.interleave.policy import Policy
     from drmemctl.tree.node import Tree
 
@@ -233,13 +234,7 @@ def command(
     else:
         show_explored(screen, view, format)
     if save is not None:
-        from drmemctl.output.files import write_atomically
-
-        schedule = exploration.worst()
-        if schedule is None:
-            say(f"no schedule ends inconsistent, {save} is not written")
-        else:
-            write_atomically(save, schedule.text().encode())
+        _save(exploration, save)
     return 0 if exploration.consistent else _EXIT_INCONSISTENT
 
 
@@ -314,3 +309,13 @@ def _answers(question: Question, policies: list[Policy], jobs: int, began: float
         yield from answers(question, policies, began=began, tell=tell)
     finally:
         counter.hide()
+
+
+def _save(exploration: Exploration, path: str) -> None:
+    from drmemctl.output.files import write_atomically
+
+    schedule = exploration.worst()
+    if schedule is None:
+        say(f"no schedule ends inconsistent, {path} is not written")
+    else:
+        write_atomically(path, schedule.text().encode())

@@ -41,9 +41,8 @@ def completions(simulation: Simulation, before: str, text: str, commands: Iterab
 def _of_kind(simulation: Simulation, kind: str, words: list[str], text: str) -> Iterable[str]:
     if kind in (DRC, BLOCK):
         blocks = (str(block) for block, _ in islice(simulation.state.blocks, 1 << 16))
-        return (
-            _drc_indexes(simulation, text) if kind == DRC else (name for name in blocks if name.startswith(text))
-        )
+        fitting = (name for name in blocks if name.startswith(text))
+        return _drc_indexes(simulation, text) if kind == DRC else fitting
     if kind == PATH:
         return (path for path, _ in simulation.tree.walk() if _fits(path, text))
     if kind == PROPERTY:

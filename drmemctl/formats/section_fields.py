@@ -12,31 +12,34 @@ from collections.abc import Callable, Iterator
 from drmemctl.formats.fields import Field, preview
 from drmemctl.formats.rows import Rows
 
-MAIN_A = Rows(
-    date=32,
-    time=32,
-    platform_data1=64,
-    creator_id=8,
-    reserved1=16,
-    section_count=8,
-    reserved2=32,
-    platform_data2=64,
-    log_id=32,
-    platform_data3=32,
-)
-MAIN_B = Rows(
-    subsystem=8,
-    platform_data1=8,
-    event_severity=8,
-    event_subtype=8,
-    platform_data2=32,
-    reserved1=16,
-    action_flags=16,
-    reserved2=32,
-)
-POWER_WARNING = Rows(action=8, event_modifier=8, extended_modifier=8, reserved=8, reason=64)
+_LAYOUTS = {
+    "PH": Rows(
+        date=32,
+        time=32,
+        platform_data1=64,
+        creator_id=8,
+        reserved1=16,
+        section_count=8,
+        reserved2=32,
+        platform_data2=64,
+        log_id=32,
+        platform_data3=32,
+    ),
+    "UH": Rows(
+        subsystem=8,
+        platform_data1=8,
+        event_severity=8,
+        event_subtype=8,
+        platform_data2=32,
+        reserved1=16,
+        action_flags=16,
+        reserved2=32,
+    ),
+    "EP": Rows(action=8, event_modifier=8, extended_modifier=8, reserved=8, reason=64),
+}
+"""The bodies of sections, by their names."""
 
-EPOW_ACTIONS = (
+_EPOW_ACTIONS = (
     "reset",
     "warn of cooling",
     "warn of power",
@@ -68,7 +71,7 @@ def _creator(value: int) -> str:
 def _epow_action(value: int) -> str:
     # Linux takes the lower four bits (`rtas_parse_epow_errlog`).
     code = value & 0xF
-    return f"{value}, {EPOW_ACTIONS[code] if code < len(EPOW_ACTIONS) else 'not known'}"
+    return f"{value}, {_EPOW_ACTIONS[code] if code < len(_EPOW_ACTIONS) else 'not known'}"
 
 
 _TEXTS: dict[str, Callable[[int], str]] = {
@@ -87,8 +90,6 @@ _TEXTS: dict[str, Callable[[int], str]] = {
     "reason": hex,
 }
 """What is shown of a section; of its other fields nothing is known."""
-
-_LAYOUTS = {"PH": MAIN_A, "UH": MAIN_B, "EP": POWER_WARNING}
 
 
 def section_fields(name: str, at: int, body: bytes) -> Iterator[Field]:

@@ -60,7 +60,8 @@ def junit(diff: Diff, fail_on: Collection[str]) -> Iterator[str]:
     suite = in_xml(f"{diff.old.source} -> {diff.new.source}", None)
     parts = []
     for part in PARTS:
-        body = system_out(text := lines_in_xml("\n".join(lines[part])))
+        text = lines_in_xml("\n".join(lines[part]))
+        body = system_out(text)
         if part in failing:
             said = in_xml(lines[part][0].partition("\n")[0]) if lines[part] else "different"
             body = failure("finding" if part == OF_MIGRATION else "difference", said, text)

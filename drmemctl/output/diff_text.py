@@ -116,19 +116,17 @@ def _lmb_row(change: LmbChange, size: int | None, width: int) -> Sequence[Cell]:
     if old is None or new is None:
         # Two unlike trees have nothing else.
         lone, became, colour = (old, "vanished", "red") if new is None else (new, "added", "green")
+        if lone is None:
+            return ()
         return (
-            ()
-            if lone is None
-            else (
-                _addresses(lone, count, size, width),
-                memory,
-                f"{count:,}",
-                drc_range(lone.drc_index, count, same=lone.same_drc),
-                _aa(lone),
-                _domains(lone),
-                NodeCell.of(_node(lone), style=node_style(lone.affinity.node)),
-                (f"{became}: {_flags(lone.flags)}", colour),
-            )
+            _addresses(lone, count, size, width),
+            memory,
+            f"{count:,}",
+            drc_range(lone.drc_index, count, same=lone.same_drc),
+            _aa(lone),
+            _domains(lone),
+            NodeCell.of(_node(lone), style=node_style(lone.affinity.node)),
+            (f"{became}: {_flags(lone.flags)}", colour),
         )
     runs = (old, new)
     drc_indexes = (drc_range(run.drc_index, count, same=run.same_drc) for run in runs)

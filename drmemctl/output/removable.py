@@ -54,7 +54,7 @@ def show_removable(screen: Screen, removable: Removable, format: str) -> None:
     screen.write_text((f"{kernel}: {of_all} ({size}), {sure:,} for sure\n",))
     if not removable.parts:
         return
-    # A letter for each reason: they are too long for a column.
+    # A number for each reason: they are too long for a column.
     reasons = dict.fromkeys(reason for part in removable.parts for reason in part.reasons)
     marks = {reason: f"[{number}]" for number, reason in enumerate(reasons, 1)}
     show_table(screen, COLUMNS, _rows(removable, marks))

@@ -20,15 +20,17 @@ from drmemctl.formats.capture_text import Provenance
 from drmemctl.tree.below_root import Folder, Root
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Tree
+from drmemctl.tree.plain_input import BOOTED, TREES
 from drmemctl.tree.pseudonym import is_pseudonym, pseudonym
 from drmemctl.tree.system_files import MEMORY, NODES
 
 TOP = "capture"
+_ROOT = f"{TREES[0]}/"
 
 TAKEN = (
     (capture_text.NAME, "when it was taken, and of which host: redacted, a name that stands for it"),
-    ("proc/device-tree/", "the device tree, each property a file"),
-    ("sys/firmware/fdt", "the tree that the kernel booted with"),
+    (_ROOT, "the device tree, each property a file"),
+    (BOOTED, "the tree that the kernel booted with"),
     ("memory/block_size_bytes", "the size of a memory block"),
     ("memory/blocks", "memory blocks: number, physical index, state, nodes, zones, removable"),
     ("memory/nodes", "nodes: number, distances, MemTotal in kB, CPUs"),
@@ -106,13 +108,13 @@ def captured(place: str, when: int, *, redact: bool = False) -> Files:
         yield capture_text.NAME, Provenance(when, host_of(place)).encode()
         yield from _tree(source)
         # Its properties cannot be told apart here, so that a redacted capture has only the tree as it is now.
-        yield from _files(source, ("sys/firmware/fdt",))
+        yield from _files(source, (BOOTED,))
         yield from _beside(source)
 
 
 def _no_tree(place: str) -> InputError:
     hint = "only systems that booted with a device tree have one"
-    return InputError("there is no device tree to capture", source=f"{place}/proc/device-tree", hint=hint)
+    return InputError("there is no device tree to capture", source=f"{place}/{TREES[0]}", hint=hint)
 
 
 class _Source:
@@ -167,14 +169,11 @@ def _files(source: _Source, paths: tuple[str, ...]) -> Files:
             yield path, data
 
 
-_ROOT = "proc/device-tree/"
-
-
 def _tree(source: _Source) -> Files:
-    with source.root.folder("proc/device-tree") as folder:
+    with source.root.folder(TREES[0]) as folder:
         if folder is None:
             raise _no_tree(source.place)
-        yield from _properties(source, folder, "proc/device-tree", depth=LIMITS.max_depth)
+        yield from _properties(source, folder, TREES[0], depth=LIMITS.max_depth)
 
 
 def _properties(source: _Source, folder: Folder, path: str, *, depth: int) -> Files:

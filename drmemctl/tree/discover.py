@@ -21,8 +21,8 @@ from drmemctl.tree.compression import decompressed
 from drmemctl.tree.finder import Finder
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import decode_name
+from drmemctl.tree.plain_input import TREES
 from drmemctl.tree.stream import CHUNK, Stream
-from drmemctl.tree.system_files import TREES
 from drmemctl.tree.tar import BLOCK, is_tar_header, members
 
 _HEAD = 1 << 16

@@ -12,6 +12,7 @@ from drmemctl.formats import capture_text
 from drmemctl.tree.capture import MESSAGES, redacted, redacted_tree, secret_texts
 from drmemctl.tree.kept_dump import replaced_document
 from drmemctl.tree.node import Node, Property, Tree
+from drmemctl.tree.plain_input import BOOTED, TREES
 from drmemctl.tree.system_files import ARRAY, REPLACED
 from drmemctl.tree.writer import write_fdt
 
@@ -42,9 +43,9 @@ def captured_dump(
         }
     if provenance := tree.provenance.encode():
         yield capture_text.NAME, provenance
-    yield from _properties(tree.root, "proc/device-tree", tree.source)
+    yield from _properties(tree.root, TREES[0], tree.source)
     if boot is not None:
-        yield "sys/firmware/fdt", write_fdt(boot)
+        yield BOOTED, write_fdt(boot)
     if array is not None:
         yield ARRAY, array
     yield REPLACED, replaced_document(replaced)

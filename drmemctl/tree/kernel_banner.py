@@ -11,8 +11,8 @@ from contextlib import suppress
 
 from drmemctl.tree.below_root import Root
 from drmemctl.tree.members import Member
+from drmemctl.tree.plain_input import TREES
 from drmemctl.tree.stream import Stream
-from drmemctl.tree.system_files import TREES
 
 BANNERS = ("proc/version", "uname", "sos_commands/kernel/uname_-a", "sos_commands/host/uname_-a")
 """Files that name the kernel, the best first."""

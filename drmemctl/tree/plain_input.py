@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Small inputs that hold no tree: a file or standard input, read whole."""
+"""What inputs are called, and small ones that hold no tree: a file or standard input, read whole."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ from drmemctl.read_files import note_descriptor
 STDIN = "-"
 LIVE = "live"
 """This machine; `live::kcore` is the memory of its kernel."""
+
+TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
+"""The names by which Linux shows its tree; the first is a link to the second."""
+
+BOOTED = "sys/firmware/fdt"
+"""Where it shows the blob that it was started with."""
 
 KCORE = "kcore"
 SYMBOLS = "DRMEMCTL_SYMBOLS"

@@ -23,7 +23,7 @@ from drmemctl.read_files import note_descriptor
 from drmemctl.tree.compression import compression_of, decompressed
 from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
 from drmemctl.tree.node import Tree, decode_name
-from drmemctl.tree.plain_input import KCORE, LIVE, STDIN, standard_input
+from drmemctl.tree.plain_input import BOOTED, KCORE, LIVE, STDIN, TREES, standard_input
 from drmemctl.tree.reading import tell, tell_end
 from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.tree.tar import BLOCK, is_tar_header
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from drmemctl.tree.members import Member
 
 _KCORE_PLACE = "/proc/kcore"
-_LIVE_PLACES = ("/proc/device-tree", "/sys/firmware/devicetree/base", "/sys/firmware/fdt")
-_BOOTED = "sys/firmware/fdt"
+_LIVE_PLACES = tuple(f"/{name}" for name in (*TREES, BOOTED))
 _HEAD = 1 << 16
 """How many bytes are looked at to tell what an input is."""
 
@@ -279,7 +278,7 @@ class _Input:
         provenance = tree.provenance if captured is None else captured.provenance
         tree = replace(tree, kernel=kernel, provenance=provenance, beside=captured or tree.beside)
         # What is kept of a dump is about the tree that its kernel had, and not about the one that it booted with.
-        return tree if wanted is not None and wanted.endswith(_BOOTED) else with_kept_dump(tree)
+        return tree if wanted is not None and wanted.endswith(BOOTED) else with_kept_dump(tree)
 
     def _read_dump(self, stream: Stream, member: str | None, *, is_plain: bool) -> Tree:
         """Return the tree in a dump: what is no file of its own is put in a temporary one, to be read anywhere."""

@@ -20,8 +20,9 @@ from drmemctl.tree.kernel_banner import banner_below
 from drmemctl.tree.limits import check_environment
 from drmemctl.tree.members import Member
 from drmemctl.tree.node import Tree
+from drmemctl.tree.plain_input import TREES
 from drmemctl.tree.stream import Stream
-from drmemctl.tree.system_files import ARRAY, MEMORY, NODES, REPLACED, TREES, KeptFiles, SystemFiles
+from drmemctl.tree.system_files import ARRAY, MEMORY, NODES, REPLACED, KeptFiles, SystemFiles
 
 _LARGEST = 16 << 20
 """Bytes of all such files together; /proc/iomem of a large system has a few MiB."""

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from drmemctl.errors import LimitError
 from drmemctl.formats.capture_text import NAME, Provenance, decode_capture_text
 
-TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
-"""The names by which Linux shows its tree; the first is a link to the second."""
-
 MEMORY, NODES = "sys/devices/system/memory", "sys/devices/system/node"
 """Where Linux has a directory for each memory block, and for each node."""
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from itertools import pairwise
@@ -251,7 +252,33 @@ def test_the_figures_of_how_it_is_tested_are_those_of_the_fixtures() -> None:
     assert f"{recorded('trees/*.dtb.gz')} trees that QEMU built" in page
     assert f"{recorded('kernel-arrays/*.sysfs.json')} states of three guests" in page
     assert f"{recorded('vmcores/*.guest.blocks')} dumps of" in page
+    walks = sum(
+        len(json.loads(path.read_text())["walks"]) for path in (ROOT / "fixtures" / "drc").glob("*-walks.json")
+    )
+    assert f"{walks} walks over LMBs" in page
     sides = [measured_of(capability) for capability in CAPABILITIES]
     whole = sum(measured.is_whole for measured in sides)
     half = sum(bool(measured.having) != bool(measured.lacking) for measured in sides)
     assert f"Of {len(sides)} capabilities {whole} are measured on both sides, {half} on" in page
+
+
+ROW = re.compile(
+    r"\| `(?P<layer>\w+)/(?P<module>\w+)` \| (?P<mutants>\d+) \| (?P<noticed>\d+) \| (?P<survivors>none|\d+)"
+)
+
+
+@pytest.mark.parametrize("layer", ["kernel", "formats"])
+def test_the_mutants_are_those_of_modules_that_there_are(layer: str) -> None:
+    page = (DOCS / "testing-mutants.md").read_text(encoding="utf-8")
+    rows = [row for row in map(ROW.match, page.splitlines()) if row and row["layer"] == layer]
+    assert [
+        row["module"] for row in rows if not (ROOT / "drmemctl" / layer / f"{row['module']}.py").exists()
+    ] == []
+    mutants, noticed = (sum(int(row[column]) for row in rows) for column in ("mutants", "noticed"))
+    for row in rows:
+        survivors = 0 if row["survivors"] == "none" else int(row["survivors"])
+        assert int(row["mutants"]) == int(row["noticed"]) + survivors, row[0]
+    words = page.partition(f"## `{layer}/`")[2].partition("\n## ")[0]
+    said = f"All {mutants:,} mutants of these {len(rows)} modules were run, and {noticed:,} were noticed"
+    assert words.strip().startswith(said)
+    assert f"The {mutants - noticed} survivors" in words

@@ -9,6 +9,7 @@ from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.simulate.findings import PartitionJudge
 from drmemctl.simulate.partition import Partition
 from tests.cases import each
+from tests.conftest import ROOT
 from tests.simulate.delivered import lost_by_step
 from tests.simulate.records import record, record_names, replay, tree_of
 
@@ -56,3 +57,8 @@ def _is_late(name: str) -> bool:
 @each("name", RECORDED)
 def test_the_verdict_names_exactly_the_lmbs_that_a_real_kernel_lost(name: str) -> None:
     assert [lost_lmbs(step.after) for step in replay(name).steps] == expected(name, record(name))
+
+
+def test_the_page_says_how_many_records_these_are() -> None:
+    page = (ROOT / "docs" / "how-it-is-tested.md").read_text(encoding="utf-8")
+    assert f"| {len(RECORDED)} of these records, in which properties were delivered" in page
