@@ -68,7 +68,7 @@ def test_hostile_input_of_other_kinds(name: str, runner: Runner, memory: int, tm
     # Unpacked, a bomb is as large as it can be whatever its own size is.
     whole = ("directory_kinds", "xz_dictionary", "zstd_window", "dump_log")
     bound = MEMORY if "bomb" in name or name in whole else memory
-    commands = share(READING, list(FILES).index(name), 3)
+    commands = share(READING, list(FILES).index(name), 2)
     judged([runner.run(command, {"in": path, "base": BASIC}, 2 * SECONDS) for command in commands], bound)
 
 
