@@ -136,11 +136,9 @@ def by_sense(senses: Mapping[int, int] | tuple[SenseRange, ...]) -> Intervals:
         for part in senses:
             spans.add(part.first, part.count, part.sense)
         return spans
-    for drc_index, sense in sorted(senses.items()):
-        if spans and spans.lasts[-1] + 1 == drc_index and spans.owners[-1] == sense:
-            spans.lasts[-1] = drc_index
-        else:
-            spans.add(drc_index, 1, sense)
+    for sense, indexes in groupby(sorted(senses), senses.__getitem__):
+        for first, end in stretches(indexes):
+            spans.add(first, end - first, sense)
     return spans
 
 
