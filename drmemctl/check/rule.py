@@ -154,7 +154,6 @@ def rule(  # noqa: PLR0913 - a rule is registered with all that is known of it
     severity: Severity,
     title: str,
     *,
-    family: str = "",
     needs: tuple[str, ...] = (),
     kernels: Kernels | None = None,
     references: tuple[str, ...] = (),
@@ -163,15 +162,14 @@ def rule(  # noqa: PLR0913 - a rule is registered with all that is known of it
 ) -> Callable[[RuleFunction], RuleFunction]:
     """Register the decorated function as a rule; the parameters are the attributes of `Rule`.
 
-    The family is by default the package that it stands in. `ValueError` if the id is taken, or the family or a
-    need is unknown.
+    Its family is the package that it stands in. `ValueError` if the id is taken, or a need or the family unknown.
     """
 
     def register(judge: RuleFunction) -> RuleFunction:
-        own_family = family or judge.__module__.split(".")[-2:][0]
-        if rule_id in RULES or own_family not in FAMILIES or any(need not in NEEDS for need in needs):
+        *_, family, _ = judge.__module__.split(".")
+        if rule_id in RULES or family not in FAMILIES or any(need not in NEEDS for need in needs):
             raise ValueError(f"rule {rule_id}: id taken, or unknown family or need")
-        facts = (rule_id, severity, own_family, title, judge, kernels or Kernels(), needs, references)
+        facts = (rule_id, severity, family, title, judge, kernels or Kernels(), needs, references)
         RULES[rule_id] = Rule(*facts, about, counted)
         return judge
 

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from drmemctl.check.subject import BlockRange, MemoryBlock, SenseRange, Subject
 from drmemctl.check.survey import per_subject
-from drmemctl.formats.dynamic_memory import AI_INVALID, DRC_INVALID
+from drmemctl.formats.dynamic_memory import AI_INVALID, ASSIGNED, DRC_INVALID
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
-from drmemctl.model.intervals import Intervals, side_by_side
+from drmemctl.model.intervals import Intervals, side_by_side, stretches
 from drmemctl.model.run import Run
 from drmemctl.model.runs import Runs
 
@@ -95,14 +95,12 @@ def block_ranges(subject: Subject) -> tuple[BlockRange, ...]:
 
 
 def _ranges_of_blocks(blocks: Mapping[int, MemoryBlock]) -> Iterator[BlockRange]:
-    def kind(item: tuple[int, int]) -> tuple[int, int | None, bool]:
-        # Numbers that follow one another are all the same less their places in the list.
-        place, number = item
-        return number - place, blocks[number].node, blocks[number].online
+    def kind(number: int) -> tuple[int | None, bool]:
+        return blocks[number].node, blocks[number].online
 
-    for (_, node, online), members in groupby(enumerate(sorted(blocks)), kind):
-        (_, first), *following = members
-        yield BlockRange(first, 1 + len(following), node, online)
+    for (node, online), numbers in groupby(sorted(blocks), kind):
+        for first, end in stretches(numbers):
+            yield BlockRange(first, end - first, node, online)
 
 
 def beside_blocks(subject: Subject, lmbs: Intervals) -> Iterator[tuple[int, int, int, BlockRange | None]]:
@@ -125,7 +123,7 @@ class Nodes:
 
     def of(self, run: Run) -> int | None:
         """Return the node, None where Linux finds none."""
-        kind = run.aa_index, run.flags & AI_INVALID
+        kind = run.aa_index, run.flags & (AI_INVALID | ASSIGNED)
         if kind not in self._nodes:
             self._nodes[kind] = self._associativity.node_of(*kind)
         return self._nodes[kind]
@@ -138,11 +136,9 @@ def by_sense(senses: Mapping[int, int] | tuple[SenseRange, ...]) -> Intervals:
         for part in senses:
             spans.add(part.first, part.count, part.sense)
         return spans
-    for drc_index, sense in sorted(senses.items()):
-        if spans and spans.lasts[-1] + 1 == drc_index and spans.owners[-1] == sense:
-            spans.lasts[-1] = drc_index
-        else:
-            spans.add(drc_index, 1, sense)
+    for sense, indexes in groupby(sorted(senses), senses.__getitem__):
+        for first, end in stretches(indexes):
+            spans.add(first, end - first, sense)
     return spans
 
 

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby, repeat
-from operator import ne
 from time import sleep, time
 
 from drmemctl.check.engine import Plan
@@ -20,6 +19,7 @@ from drmemctl.compare.properties import PropertyChange
 from drmemctl.errors import InputError
 from drmemctl.formats.block_states import ONLINE
 from drmemctl.formats.system_tables import BlockLine
+from drmemctl.model.intervals import stretches
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.tree.node import Tree
 
@@ -117,12 +117,9 @@ def _block_changes(old: LiveSystem, new: LiveSystem) -> Iterator[BlockChange]:
     def states(number: int) -> tuple[object, object]:
         return _state(old.blocks.get(number)), _state(new.blocks.get(number))
 
-    numbers = sorted({*old.blocks, *new.blocks})
-    changed = [number for number in numbers if ne(*states(number))]
-    # Numbers that follow one another are all the same less their places in the list.
-    for _, members in groupby(enumerate(changed), lambda item: (item[1] - item[0], states(item[1]))):
-        (_, first), *following = members
-        yield BlockChange(first, 1 + len(following), old.blocks.get(first), new.blocks.get(first))
+    for (before, after), numbers in groupby(sorted({*old.blocks, *new.blocks}), states):
+        for first, end in stretches(numbers) if before != after else ():
+            yield BlockChange(first, end - first, old.blocks.get(first), new.blocks.get(first))
 
 
 def _state(block: BlockLine | None) -> tuple[str, tuple[int, ...]] | None:

@@ -271,7 +271,7 @@ def _nodes(nodes: Iterable[NumaNode], system: LiveSystem | None) -> Iterator[Row
         facts: Row = {"node": node}
         if node in by_tree:
             facts |= record(by_tree[node], "boot_bytes lmbs lmb_bytes cores bridges")
-        facts |= sysfs.get(node, dict.fromkeys(("sysfs_bytes", "sysfs_blocks", "sysfs_online")))
+        facts |= sysfs.get(node, {})
         yield {key: _clamped(value) for key, value in facts.items()}
 
 

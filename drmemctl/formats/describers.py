@@ -233,7 +233,6 @@ def drc_words(data: bytes, context: Context, property: str) -> Description:
 
     decode = decode_drc_indexes if property == INDEXES else decode_drc_power_domains
     decoded = decode(data, context.total)
-
     head = _count(data, "connectors", decoded.declared)
     return Description(chain(head, _listed(decoded.cells, 4, hex)), decoded.defects)
 
@@ -244,7 +243,6 @@ def drc_strings(data: bytes, context: Context, property: str) -> Description:
 
     decode = decode_drc_names if property == NAMES else decode_drc_types
     decoded = decode(data, context.total)
-
     head = _count(data, "connectors", decoded.declared)
     return Description(chain(head, _texts(decoded, 4, len(data))), decoded.defects)
 

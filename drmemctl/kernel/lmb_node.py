@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from drmemctl.kernel.affinity import affinity_rules
 from drmemctl.kernel.state import KernelState
-from drmemctl.model.associativity import Associativity
+from drmemctl.model.associativity import DEFAULT_NODE, Associativity
 
 
 def current_associativity(state: KernelState) -> Associativity:
     """Return what the lookups see: lookup arrays of the tree as it is now, the form and position of boot time."""
-    in_tree = Associativity.from_tree(state.tree)
-    topology = state.topology
-    return Associativity(topology.form, in_tree.reference_points, topology.primary_index, in_tree.lookup)
+    in_tree = Associativity.as_booted(state.tree, affinity_rules(state.profile))
+    form, primary_index = state.topology.form, state.topology.primary_index
+    default_node = DEFAULT_NODE if primary_index is None else in_tree.default_node
+    return replace(in_tree, form=form, primary_index=primary_index, defects=(), default_node=default_node)

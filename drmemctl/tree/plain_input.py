@@ -20,7 +20,7 @@ TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
 """The names by which Linux shows its tree; the first is a link to the second."""
 
 BOOTED = "sys/firmware/fdt"
-"""Where it shows the blob that it was started with."""
+"""Where Linux shows the blob that it was started with."""
 
 KCORE = "kcore"
 SYMBOLS = "DRMEMCTL_SYMBOLS"

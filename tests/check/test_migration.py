@@ -220,6 +220,17 @@ def test_an_aa_index_without_a_list_after_the_write_back_is_deadly() -> None:
     assert "2 LMBs then have no node: a boot from that tree dies" in said
 
 
+def test_without_numa_no_write_back_is_deadly_and_all_lmbs_are_on_node_0() -> None:
+    """`setup_nonnuma` puts all memory on node 0 and looks at no list."""
+    base = unlisted()
+    without_numa = prop("/rtas", REFERENCE_POINTS, None)
+    after = with_entry(with_prop(base, NODE, LOOKUP_ARRAYS, words(1, 1, 0)), 1, aa=0)
+    (said,) = messages(without_numa(after), "DRM076", before=base)
+    assert "no node" not in said
+    (*_, said) = messages(base, "DRM075", before=without_numa(base))
+    assert "2 LMBs from node 0 to 1, by" in said
+
+
 def test_how_lmbs_moved_is_said() -> None:
     base = unlisted()
     (by_rows, other) = messages(with_prop(base, NODE, LOOKUP_ARRAYS, words(2, 1, 1, 0)), "DRM075", before=base)

@@ -41,7 +41,8 @@ def violations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setitem(RULES, "DRM999", None)
     del RULES["DRM999"]
-    rule("DRM999", Severity.INFO, "made by a test", family="drmem")(judge)
+    judge.__module__ = "drmemctl.check.drmem.made_by_a_test"
+    rule("DRM999", Severity.INFO, "made by a test")(judge)
     return found
 
 

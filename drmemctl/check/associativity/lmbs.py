@@ -53,10 +53,8 @@ def assigned_without_node(subject: Subject) -> Iterator[Violation]:
         NVDIMM, use a kernel that asks for ibm,dynamic-memory-v2. To boot all the same, add numa=off to the command
         line of the kernel: everything is on node 0 then.
     """
-    if numa_is_off(subject):
-        return  # Linux asks for no node then: a rule of its own.
     reasons = LmbsByReason[str](subject)
-    reason_of = cache(_reason_finder(subject))
+    reason_of = cache(reason_finder(subject))
     for run in of_kind(subject, lambda aa_index, flags: is_assigned(flags) and reason_of(aa_index, flags)):
         reason = reason_of(run.aa_index, run.flags)
         if reason is not None:
@@ -72,8 +70,10 @@ def _first_indexes(lmbs: AffectedLmbs) -> str:
     return ", ".join(map(str, indexes[:_SHOWN])) + (", …" if len(indexes) > _SHOWN else "")
 
 
-def _reason_finder(subject: Subject) -> Callable[[int, int], str | None]:
+def reason_finder(subject: Subject) -> Callable[[int, int], str | None]:
     """Return what says why assigned LMBs of an aa_index and flags have no node; `{}` stands for aa_indexes."""
+    if numa_is_off(subject):
+        return lambda _aa_index, _flags: None  # Linux asks for no node then: a rule of its own.
     lookup, cut, index = subject.associativity.lookup, lookup_is_cut(subject), primary(subject)
     for_all = _reason_for_all(lookup, cut, index)
 

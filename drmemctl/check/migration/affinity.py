@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import zip_longest
 
+from drmemctl.check.associativity.lmbs import reason_finder
 from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_STALE_ARRAY
@@ -125,11 +126,11 @@ def pending_write_back(subject: Subject) -> Iterator[Violation]:
     if both[0] == both[1]:
         return
     stale, homeless = for_lmbs(subject), for_lmbs(subject)
-    nodes = Nodes(subject.associativity)
+    reason_of = cache(reason_finder(subject))
     for old, new in in_both_by_drc_index(*both):
         if old.assigned and old.aa_index not in (new.aa_index, AA_UNSET):
             stale.add(new)
-            if nodes.of(old) is None:
+            if reason_of(old.aa_index, old.flags) is not None:
                 homeless.add(new)
     if stale:
         message = (
