@@ -227,12 +227,22 @@ ON_A_TREE = (
 
 TREES = fixture_trees()
 
+WITHOUT_AN_OUTPUT = {
+    # Before CAS: nothing says yet which memory the partition has.
+    "trees/precas": {"show", "lmb", "map", "assoc", "numa", "blocks", "prop"},
+    # No maxmem: all memory is in memory nodes.
+    "trees/nomaxmem": {"lmb", "assoc", "prop"},
+    # A crash kernel does not load another.
+    "captures/7.2-kdump": {"kexec"},
+}
+"""Commands that refuse a tree, which has nothing of what they would show."""
+
 
 @each("path", TREES, ids=tree_name)
 def test_every_output_on_every_tree(path: Path) -> None:
     commands = share(ON_A_TREE, TREES.index(path), 3)
-    got = [bool(printed(name, name, path, *more, "--format", "json")) for name, *more in commands]
-    assert sum(got) >= len(commands) // 2
+    refused = {name for name, *more in commands if not printed(name, name, path, *more, "--format", "json")}
+    assert refused <= WITHOUT_AN_OUTPUT.get(tree_name(path), set())
 
 
 @each("path", fixture_trees("captures"), ids=tree_name)
