@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.wide import once
+
 # A slow or busy machine must not fail a property; in CI the examples are the same in every run.
 settings.register_profile(
     "drmemctl",
@@ -40,15 +42,29 @@ FIXTURES = ROOT / "fixtures"
 
 COUNTED = (
     *("api", "check", "formats", "hypervisor", "kernel", "memory", "simulate", "tree"),
-    *("cli/test_capture", "cli/test_dump", "cli/test_hostile_roots", "cli/test_prop"),
+    *("cli/test_capture", "cli/test_dump", "cli/test_prop"),
 )
 """How paths of tests begin whose layers are held to a share of branches, or that run through these layers."""
 
+NOT_COUNTED = (
+    *("check/test_fixtures", "check/test_hostile", "check/test_live", "cli/test_dump_commands"),
+    *("formats/test_dynamic_memory", "formats/test_registry"),
+    *("simulate/interleave/test_deadline", "simulate/interleave/test_engine", "simulate/interleave/test_search"),
+    *("simulate/test_delivered", "simulate/test_findings", "simulate/test_invariants", "simulate/test_measured"),
+    *("simulate/test_state_changes", "tree/test_fdt_reader_fuzz"),
+)
+"""Those of them that take long and go over the same branches again, with other values."""
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have `make coverage` count branches in these tests alone: counting doubles the time of a test."""
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose what is run here, and where `make coverage` counts branches: counting doubles a test's time."""
+    marked = [item for item in items if item.get_closest_marker("one_python")]
+    elsewhere = set(marked) - set(once(marked))
+    config.hook.pytest_deselected(items=list(elsewhere))
+    items[:] = [item for item in items if item not in elsewhere]
     for item in items:
-        if not item.path.relative_to(ROOT / "tests").as_posix().startswith(COUNTED):
+        path = item.path.relative_to(ROOT / "tests").as_posix()
+        if not path.startswith(COUNTED) or path.startswith(NOT_COUNTED):
             item.add_marker(pytest.mark.no_cover)
 
 

@@ -23,6 +23,8 @@ from drmemctl.kernel.profiles import profile
 from tests.conftest import FIXTURES, ROOT
 from tests.wide import FULL_SIZE
 
+pytestmark = pytest.mark.one_python
+
 BAD = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
 GOOD = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
 

@@ -21,6 +21,8 @@ from fuzz.targets import TARGETS
 from fuzz.trees import changed_scenario
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.one_python
+
 MODULES = sorted((ROOT / "fuzz").glob("*.py"))
 
 

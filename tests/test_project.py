@@ -18,6 +18,8 @@ from tests.cases import each
 from tests.conftest import FIXTURES, ROOT
 from tools.measure import measured
 
+pytestmark = pytest.mark.one_python
+
 PACKAGE = ROOT / "drmemctl"
 
 SLOW_TO_LOAD = (

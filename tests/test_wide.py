@@ -39,6 +39,20 @@ def test_three_parts_are_all_pairs(of: int, monkeypatch: pytest.MonkeyPatch) -> 
     assert taken == set(itertools.product(INPUTS, ITEMS))
 
 
+def test_three_parts_have_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wide, "WIDE", False)
+    monkeypatch.setattr(wide, "HALF", True)
+    assert wide.once(INPUTS) == list(INPUTS)
+    monkeypatch.setattr(wide, "HALF", False)
+    taken = []
+    for part in range(3):
+        monkeypatch.setattr(wide, "PART", part)
+        taken += wide.once(INPUTS)
+    assert sorted(taken) == list(INPUTS)
+    monkeypatch.setattr(wide, "WIDE", True)
+    assert wide.once(INPUTS) == list(INPUTS)
+
+
 @pytest.mark.parametrize(("part", "half"), [(0, True), (0, False), (1, False), (2, False)])
 @pytest.mark.parametrize("of", [1, 2, 3])
 @pytest.mark.parametrize("by_turns", ["ab", "abc"])

@@ -24,7 +24,7 @@ PART = _PARTS.index(_CHOICE) if _CHOICE in _PARTS else 0
 HALF = _CHOICE in ("", "0")
 """Whether it is half of a part."""
 
-FULL_SIZE = WIDE or _PARTS[0] == _CHOICE
+FULL_SIZE = not HALF
 """Whether what takes long because it is large has all its size."""
 
 
@@ -41,6 +41,11 @@ def share(items: Sequence[T], number: int, of: int) -> list[T]:
     stride = of if not HALF or len(items) < 2 * of else 2 * of
     places = (start + (number + PART + turn) % stride for turn, start in enumerate(range(0, len(items), stride)))
     return [items[place] for place in places if place < len(items)]
+
+
+def once(items: Sequence[T]) -> list[T]:
+    """Return what this run has of what need not be run on each Python: all but where it is one of three parts."""
+    return [item for number, item in enumerate(items) if WIDE or HALF or number % len(_PARTS) == PART]
 
 
 def pairs(inputs: Sequence[T], items: Sequence[U], of: int) -> list[tuple[T, U]]:

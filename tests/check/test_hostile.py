@@ -169,6 +169,7 @@ def wide_rows(n: int) -> Tree:
     [random_v1, many_lookup_rows, many_memory_nodes, long_reg, long_stream, wide_rows],
     ids=lambda it: it.__name__,
 )
+@pytest.mark.one_python
 def test_cost_grows_with_size_and_no_faster(make: Callable[[int], Tree]) -> None:
     """Four times the size may take some six times as long, not sixteen times."""
 

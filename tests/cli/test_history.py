@@ -225,6 +225,7 @@ def test_limit_and_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "2 older values left off" in run("history", dump(WRITTEN_BACK), "--show", "2").out
 
 
+@pytest.mark.one_python
 def test_many_values_of_many_sets_are_bounded(tmp_path: Path) -> None:
     many = v2(*((1, i << 28, i, i & 1, 8) for i in range(10_000)))
     core = core_with(recorded(WRITTEN_BACK), replaced=[(V2, many)] * 40)

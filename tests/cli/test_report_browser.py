@@ -26,6 +26,8 @@ from tests.pages import Element, parsed
 from tests.test_wording import SIZES
 from tests.wide import FULL_SIZE, share
 
+pytestmark = pytest.mark.one_python
+
 NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) != "trees/precas"]
 TWO_NODES, LPM, V1_TREE = "kernel-arrays/numa2-plug2", "captures/6.1-lpm", "captures/5.10-v2-to-v1"
 NEW_LOOKS = ("n0 boot", "n1 boot", "n0 lmb", "n1 lmb", "free")

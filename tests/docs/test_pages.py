@@ -29,6 +29,8 @@ from tools.site.markdown import table, text
 from tools.site.pages import expanded
 from tools.site.pages import pages as made_pages
 
+pytestmark = pytest.mark.one_python
+
 DOCS = ROOT / "docs"
 PICTURES = sorted((DOCS / "pictures").glob("*.svg"))
 WRITTEN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]

@@ -15,6 +15,8 @@ from tests.cases import each
 from tests.conftest import ROOT
 from tests.docs.transcripts import Entry, Shell, documents, entries, renewed
 
+pytestmark = pytest.mark.one_python
+
 FENCE = re.compile(r"^ *(?:```|~~~)(\w*)([^\n]*)\n(.*?)^ *(?:```|~~~)$", re.MULTILINE | re.DOTALL)
 EVERY_PAGE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 

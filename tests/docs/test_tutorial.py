@@ -13,6 +13,8 @@ from drmemctl.model.live_system import LiveSystem
 from drmemctl.tree.source import load
 from tests.docs.sosreport import TOPS, archive, path_of, state
 
+pytestmark = pytest.mark.one_python
+
 EACH = pytest.mark.parametrize("which", TOPS)
 
 

@@ -382,6 +382,7 @@ def poisoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return captures
 
 
+@pytest.mark.one_python
 def test_dead_workers_and_clients_lose_and_double_nothing(poisoned: Path, client: Any, tmp_path: Path) -> None:
     place = tmp_path / "fleet"
     command = ("fleet", "check", poisoned, "-o", place, "-j", "1", "--max-seconds", "3", "--max-memory", "256")

@@ -122,6 +122,7 @@ def seconds_for(simulation: Simulation, requests: int) -> float:
     return time.process_time() - start
 
 
+@pytest.mark.one_python
 def test_a_request_costs_the_same_in_a_partition_of_64_tib() -> None:
     small, large = many(4096), many(262_144)
     seconds_for(small, 20)
@@ -132,6 +133,7 @@ def test_a_request_costs_the_same_in_a_partition_of_64_tib() -> None:
     assert large.tree.get(NODE, V1) is None
 
 
+@pytest.mark.one_python
 def test_a_migration_costs_by_the_run_that_it_moves() -> None:
     # 16 times the LMBs, none of which goes on from the one before: with the square of them it was 200 times.
     seconds = {number: min(migrated(number) for _ in range(3)) for number in (250, 4000)}

@@ -313,6 +313,7 @@ def peak_of(data: bytes) -> tuple[Tree | None, int]:
         tracemalloc.stop()
 
 
+@pytest.mark.one_python
 def test_many_members_take_seconds() -> None:
     data = gzip.compress(header(b"sosreport/some/file") * 100_000, 1, mtime=0)
     start = time.process_time()

@@ -16,6 +16,8 @@ from drmemctl.tree.limits import Limits
 from tests.blobs import Struct, blob, header, nested, patched, small
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.one_python
+
 MIB = 1 << 20
 ROOT_AT = 40 + 16
 """Where the structure block begins behind a header and an empty list of reservations."""

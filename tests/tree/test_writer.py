@@ -247,6 +247,7 @@ def test_depth_does_not_recurse() -> None:
     assert to_dts(root(children=(node,))).count("{") == 5002
 
 
+@pytest.mark.one_python
 def test_many_items_take_linear_time() -> None:
     many = tuple(Property(f"p{i}", b"abcd") for i in range(100_000))
     start = time.process_time()

@@ -17,6 +17,8 @@ from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at
 from tests.cli.running import run
 from tests.conftest import FIXTURES
 
+pytestmark = pytest.mark.one_python
+
 TREE = FIXTURES / "captures" / "6.1-lpm.dtb.gz"
 FEW = ("--thread", "dlpar memory add count 1", "--thread", "dlpar memory remove count 1")
 MANY = (
