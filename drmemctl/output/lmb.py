@@ -118,15 +118,16 @@ def show_lmbs(screen: Screen, view: LmbView, format: str, choice: TableChoice = 
 
 COLUMNS = (
     Column("address", help="the first and the last address"),
-    Column("size", right=True, gives_way=1, help="memory of the run", in_bytes=True),
+    Column("size", right=True, gives_way=2, help="memory of the run", in_bytes=True),
     Column("LMBs", right=True, help="how many LMBs the run has"),
     Column("DRC index", help="the DRC indexes, the LMBs' names among connectors"),
-    Column("aa", right=True, gives_way=2, help="aa_index: which lookup array; - where it is unset"),
+    Column("aa", right=True, gives_way=1, help="aa_index: which lookup array; - where it is unset"),
     Column("domains", gives_way=3, help="the associativity in that lookup array"),
     Column("node", right=True, help="the Linux node; none where an assigned LMB has none"),
     Column(
         "flags",
         prose=True,
+        makes_room_for=1,
         help="assigned, reserved, drc-invalid, ai-invalid, hot-removable; free where none is set",
     ),
 )

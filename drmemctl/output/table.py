@@ -89,6 +89,8 @@ class Column(NamedTuple):
         in_bytes: whether it holds sizes, which `--bytes` prints as numbers.
         prose: whether it may go on in further lines (the last column), or be cut, where all columns that are
             left have no room; an address never is.
+        makes_room_for: columns that give way with this number or a smaller one stay while it, as the last
+            column, can go on in further lines.
 
     """
 
@@ -98,6 +100,7 @@ class Column(NamedTuple):
     help: str = ""
     in_bytes: bool = False
     prose: bool = False
+    makes_room_for: int = 0
 
     @property
     def name(self) -> str:
@@ -224,7 +227,8 @@ def _that_fit(width: int, columns: Sequence[Column], rows: Sequence[Sequence[Cel
     shown = list(range(len(columns)))
     changes = [any(ARROW in _text(row[position]) for row in rows) for position in shown]
     for position in sorted(shown, key=lambda position: (changes[position], -columns[position].gives_way)):
-        needed = folded if changes[position] else widths
+        goes_on = changes[position] or columns[position].gives_way <= columns[-1].makes_room_for
+        needed = folded if goes_on else widths
         if sum(needed[shown_position] for shown_position in shown) + _APART * (len(shown) - 1) <= width:
             break
         if columns[position].gives_way:

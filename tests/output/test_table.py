@@ -114,6 +114,23 @@ def test_columns_give_way_in_their_order(width: int, titles: str, capsys: pytest
     )
 
 
+@pytest.mark.parametrize(
+    ("width", "titles"), [(63, "address aa words"), (48, "address aa words"), (44, "address words")]
+)
+def test_a_column_stays_for_which_the_text_makes_room(
+    width: int, titles: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [("0x" + "0" * 30, "2 GiB", "17", "prose of 19 letters")]
+    columns = [*WIDE[:3], WIDE[3]._replace(makes_room_for=1)]
+    show_table(Screen(terminal=True, width=width), columns, iter(rows))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == titles.split()
+    assert max(map(len, lines)) <= width
+    assert [word for line in lines[1:4] for word in line.split() if word in rows[0][3].split()] == rows[0][
+        3
+    ].split()
+
+
 def test_prose_is_cut_at_last_and_an_address_never(capsys: pytest.CaptureFixture[str]) -> None:
     address = "0x" + "0" * 30
     for text, shown_lines in (
