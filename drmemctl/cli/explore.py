@@ -36,6 +36,7 @@ from drmemctl.simulate.interleave.policy import ALL, BY_NAME, POLICIES, ThreadsE
 from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
+    from drmemctl.check.finding import Finding
     from drmemctl.kernel.profiles import Profile
     from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
     from drmemctl.simulate.interleave.exploration import Exploration
@@ -221,12 +222,13 @@ def command(
         say(_NOT_RELOADED)
     exploration = Exploration(question, tuple(_answers(question, policies_named(policies), jobs, began)))
     late = began + bounds.seconds + _TO_SHOW
-    _say_start(question, late)
+    at_start = _judged_start(question, late)
+    _say_start(at_start or ())
     most = None if everything else shown
     traced = [
         traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in exploration.answers
     ]
-    view = ExploreView(question, exploration.answers, traced)
+    view = ExploreView(question, exploration.answers, traced, at_start)
     if format == "junit":
         from drmemctl.output.explore_junit import junit
 
@@ -268,20 +270,28 @@ def check_threads(threads: Sequence[str]) -> None:
             raise PointedError("\n".join(error_lines(f"--thread {number}", error))) from error
 
 
-def _say_start(question: Question, deadline: float) -> None:
-    """Say what is not consistent already where no thread did anything, as `simulate` does without steps."""
+def _judged_start(question: Question, deadline: float) -> Sequence[Finding] | None:
+    """Return what is not consistent where no thread did anything; None if there was no time to judge it."""
+    from drmemctl.check.engine import finding_of
     from drmemctl.simulate.findings import PartitionJudge
     from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
+    from drmemctl.simulate.interleave.judge import gravity
 
     try:
         with ended_at(deadline):
-            contradictions = PartitionJudge().judged(question.partition()).contradictions()
+            judgement = PartitionJudge().judged(question.partition())
+            findings = (finding_of(violation, judgement.subject) for violation in judgement.contradictions())
+            return sorted(findings, key=gravity)
     except TimeUpError:
-        return
-    for violation in contradictions[:1]:
+        return None
+
+
+def _say_start(contradictions: Sequence[Finding]) -> None:
+    """Say the worst of what is not consistent before any thread, as `simulate` does without steps."""
+    for finding in contradictions[:1]:
         more = f" (and {len(contradictions) - 1:,} more)" if contradictions[1:] else ""
         head = "not consistent before any thread begins, which is not counted"
-        say(f"{head}: {violation.rule}: {violation.message}{more}")
+        say(f"{head}: {finding.rule}: {finding.message}{more}")
 
 
 def _ends_to_show(answer: PolicyAnswer, format: str, most: int | None) -> Sequence[End]:

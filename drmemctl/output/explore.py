@@ -50,12 +50,14 @@ class ExploreView:
         question: what was explored.
         answers: what came out.
         ends: of each answer the inconsistent ends to show; their actions are traced as they are shown.
+        at_start: what is wrong before any thread begins, the worst first; None where there was no time for it.
 
     """
 
     question: Question
     answers: Sequence[PolicyAnswer]
     ends: Sequence[Iterable[TracedEnd]]
+    at_start: Sequence[Finding] | None
 
 
 def show_explored(screen: Screen, view: ExploreView, format: str) -> None:
@@ -66,6 +68,9 @@ def show_explored(screen: Screen, view: ExploreView, format: str) -> None:
             **plain_record(view.question, "kernel=kernel.name hypervisor threads"),
             "consistent": not any(answer.bad for answer in view.answers),
             "complete": all(answer.complete for answer in view.answers),
+            "start_findings": None
+            if view.at_start is None
+            else [verdict_record(verdict, raced=None) for verdict in view.at_start],
             "policies": list(map(_answer, view.answers, view.ends)),
         }
         screen.write(document(facts))

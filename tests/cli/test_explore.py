@@ -44,6 +44,11 @@ def test_what_is_wrong_at_the_start_is_not_counted_but_said() -> None:
     assert (done.code, done.out.splitlines()[1].split()[4]) == (0, "0")
     assert f"not consistent before any thread begins, which is not counted: {said}" in done.err
     assert said in run("simulate", after).out
+    document = json.loads(run("explore", after, "--thread", "attach 0x8000000a 1", "--format", "json").out)
+    assert document["consistent"]
+    first = document["start_findings"][0]
+    assert f"{first['rule']}: {first['message']}".startswith(said)
+    assert [(lmbs["drc_index"], lmbs["count"]) for lmbs in first["lmbs"]] == [(0x80000004, 2)]
 
 
 def test_all_policies_in_two_processes_are_those_of_one() -> None:
@@ -52,6 +57,7 @@ def test_all_policies_in_two_processes_are_those_of_one() -> None:
     assert two.stdout.decode() == one.out
     document = json.loads(one.out)
     assert document["schema"] == "drmemctl.explore/1"
+    assert document["start_findings"] == []
     assert [policy["locking"] for policy in document["policies"]] == [
         "kernel", "none", "mutex", "drain", "both", "hotplug",
     ]  # fmt: skip
