@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
+import re
 
 import pytest
 
@@ -37,6 +39,22 @@ def test_three_parts_are_all_pairs(of: int, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(wide, "PART", part)
         taken |= set(wide.pairs(INPUTS, ITEMS, of))
     assert taken == set(itertools.product(INPUTS, ITEMS))
+
+
+def test_what_one_python_has_is_not_divided(request: pytest.FixtureRequest) -> None:
+    """Else the pairs of the other two parts would be met by none."""
+    marked = {
+        inspect.unwrap(item.function)
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.get_closest_marker("one_python")
+    }
+    sources = {function: inspect.getsource(function) for function in marked}
+    divided = re.compile(r"(?<![.\w])(share|pairs|seeds|examples)\(|\bPART\b")
+    assert [
+        function.__name__
+        for function, source in sources.items()
+        if divided.search(source) and "FULL_SIZE" not in source
+    ] == []
 
 
 def test_three_parts_have_each_once(monkeypatch: pytest.MonkeyPatch) -> None:

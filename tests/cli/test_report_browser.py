@@ -129,7 +129,10 @@ def test_a_page_about_a_fleet_renders_at_phone_and_desk_width(browser: Browser, 
     assert texts(browser, "#drift caption") == ["lpar7"]
 
 
-@each(("name", "widths"), share([*zip(NAMES, cycle([(360, 1600), (1600, 360)]), strict=False)], 0, 2))
+WIDTHS = list(zip(NAMES, cycle([(360, 1600), (1600, 360)]), strict=False))
+
+
+@each(("name", "widths"), WIDTHS if FULL_SIZE else share(WIDTHS, 0, 2))
 def test_trees_of_every_look_render_at_phone_and_desk_width(
     browser: Browser, made: Made, name: str, widths: tuple[int, int], opened_looks: Looks
 ) -> None:

@@ -172,6 +172,7 @@ def test_named_questions_and_the_page_count_what_the_rows_say(work: Work, tmp_pa
     assert sorted(row[-1] for row in replayed) == sorted(row["replay"] for row in failing)
 
 
+@pytest.mark.one_python
 def test_random_steps_are_of_every_kind_that_the_capture_has_something_for() -> None:
     kinds = {}
     for hypervisor in ("qemu", "powervm"):

@@ -66,6 +66,7 @@ def checked() -> Outcome:
     return run("check", FIXTURES, "--isolated", "-j1", "--format", "json")
 
 
+@pytest.mark.one_python
 def test_findings_are_those_of_check(fixtures: tuple[Path, Outcome]) -> None:
     reported = json.loads(checked().out)
     judged = {entry["source"]: entry for entry in reported["inputs"]}
@@ -149,6 +150,7 @@ def test_runs_and_nodes_are_those_of_lmb_and_numa(fixtures: tuple[Path, Outcome]
     ]
 
 
+@pytest.mark.one_python
 def test_two_workers_make_the_bytes_of_one(client: Any, tmp_path: Path) -> None:
     fleet.check([str(SMALL)], str(tmp_path / "one"), client)
     outcome = run("fleet", "check", SMALL, "-o", tmp_path / "two", "-j", "2", "--fail-on", "never")

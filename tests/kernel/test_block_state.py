@@ -59,6 +59,7 @@ def many_pinned(kernel: str) -> Simulation:
     return simulation
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(
     ("kernel", "steps", "errors"),
     [

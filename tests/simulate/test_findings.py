@@ -297,6 +297,7 @@ def seconds_for(count: int, requests: int) -> float:
     return time.process_time() - start
 
 
+@pytest.mark.one_python
 def test_rules_cost_the_same_in_a_partition_of_64_tib() -> None:
     fast, slow = (min(seconds_for(count, 30) for _ in range(2)) for count in (4096, 262_144))
     assert slow < 3 * fast

@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import re
 
+import pytest
+
 from drmemctl.kernel.capabilities import BY_NAME, CAPABILITIES
 from drmemctl.kernel.measured import MEASURED
 from drmemctl.kernel.profiles import profile
 from tests.cases import each
 from tests.conftest import ROOT
 from tests.simulate.measured import TABLE, exercises, series_of, text, witnesses
+
+pytestmark = pytest.mark.one_python
 
 KERNELS = {(name, series_of(kernel)): kernel for name, kernel in witnesses()}
 CLAIMS = [
