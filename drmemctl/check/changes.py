@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from drmemctl.check.finding import Violation
 from drmemctl.check.subject import Subject
 from drmemctl.model.intervals import Intervals
-from drmemctl.model.run import Run
+from drmemctl.model.run import ADDRESSES, Run
 
 _FIGURES = re.compile(r"0x[0-9a-f]+|[0-9][0-9,]*")
 
@@ -57,4 +57,4 @@ def _covers(spans: Intervals, start: int, count: int) -> bool:
     while position < len(spans) and spans.starts[position] <= start < end:
         start = max(start, spans.lasts[position] + 1)
         position += 1
-    return start >= min(end, 1 << 64)
+    return start >= min(end, ADDRESSES)

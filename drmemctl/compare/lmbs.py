@@ -16,7 +16,7 @@ from drmemctl.compare.side import Affinity, Side
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.formats.dynamic_memory import NODE as DRMEM
-from drmemctl.model.run import Run, is_assigned, state_of
+from drmemctl.model.run import ADDRESSES, DRC_INDEXES, Run, is_assigned, state_of
 from drmemctl.tree.limits import LIMITS, NOT_REAL
 
 VANISHED = "vanished"
@@ -36,9 +36,6 @@ KINDS = (VANISHED, ADDED, ADDRESS, STATE, NODE, ASSOCIATIVITY, RENUMBERED, AA_IN
 `associativity`: another list, which leads to the same node; `renumbered`: another aa_index for the same list;
 `aa_index`: another one where there is no list to compare; `flags`: others than assigned and reserved.
 """
-
-_ADDRESSES = 1 << 64
-_DRC_INDEXES = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,10 +305,10 @@ def _steps(run: Run | None, following: Run | None, count: int, size: int) -> int
         return _ANY if run is following else 0
     if (run.aa_index, run.flags) != (following.aa_index, following.flags) or not size:
         return 0
-    if following.base != (run.base + count * size) % _ADDRESSES:
+    if following.base != (run.base + count * size) % ADDRESSES:
         return 0
     same = _NONE if following.drc_index == run.drc_index else 0
-    return same | (_ONE if following.drc_index == (run.drc_index + count) % _DRC_INDEXES else 0)
+    return same | (_ONE if following.drc_index == (run.drc_index + count) % DRC_INDEXES else 0)
 
 
 def _totals(old: Side, new: Side) -> tuple[NodeTotal, ...]:

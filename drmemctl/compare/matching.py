@@ -21,10 +21,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from drmemctl.formats.dynamic_memory import DRC_INVALID
-from drmemctl.model.run import Run
-
-_ADDRESSES = 1 << 64
-_DRC_INDEXES = 1 << 32
+from drmemctl.model.run import ADDRESSES, DRC_INDEXES, Run
 
 DEPTH = 8
 """Sets on top of one another that are told apart; the rest of a higher pile matches nothing in that round."""
@@ -76,9 +73,9 @@ def pieces_of(runs: Iterable[Run], lmb_size: int | None) -> list[Piece]:
         offset = 0
         while offset < run.lmbs:
             tail = run.part(offset, run.lmbs - offset, lmb_size) if offset else run
-            count = min(tail.lmbs, _DRC_INDEXES - tail.drc_index)
+            count = min(tail.lmbs, DRC_INDEXES - tail.drc_index)
             if lmb_size:
-                count = min(count, -(-(_ADDRESSES - tail.base) // lmb_size))
+                count = min(count, -(-(ADDRESSES - tail.base) // lmb_size))
             head = tail if count == tail.lmbs else tail.part(0, count, lmb_size)
             pieces.append(Piece(position + offset, head))
             offset += count

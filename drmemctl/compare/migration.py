@@ -17,7 +17,7 @@ from drmemctl.compare.lmbs import LmbDiff, Lmbs
 from drmemctl.compare.side import Side
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.drmem import LmbTable
-from drmemctl.model.run import Run
+from drmemctl.model.run import ADDRESSES, Run
 
 FAMILY = "migration"
 
@@ -57,6 +57,6 @@ def _entries(count: int, lmbs: Lmbs, side: Side) -> Iterable[Run]:
         return [Run(lmbs.base, count, lmbs.drc_index, lmbs.aa_index, lmbs.flags)]
     size = side.table.lmb_size or 0
     return (
-        Run(lmbs.base + size * position & (1 << 64) - 1, 1, lmbs.drc_index, lmbs.aa_index, lmbs.flags)
+        Run((lmbs.base + size * position) % ADDRESSES, 1, lmbs.drc_index, lmbs.aa_index, lmbs.flags)
         for position in range(count)
     )

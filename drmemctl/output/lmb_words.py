@@ -8,19 +8,18 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from drmemctl.formats.plain import record
+from drmemctl.model.run import ADDRESSES, DRC_INDEXES
 
 if TYPE_CHECKING:
     from drmemctl.check.finding import LmbRange
     from drmemctl.model.run import Run
 
-_ADDRESSES = 1 << 64
-_DRC_INDEXES = 1 << 32
 _DOMAINS_SHOWN = 8
 
 
 def address_range(base: int, size: int, width: int) -> str:
     """Return the first and the last of `size` addresses, each padded to `width` characters; they may wrap."""
-    return f"{base:#0{width}x}-{(base + size - 1) % _ADDRESSES:#0{width}x}"
+    return f"{base:#0{width}x}-{(base + size - 1) % ADDRESSES:#0{width}x}"
 
 
 def width_of(highest: int) -> int:
@@ -32,7 +31,7 @@ def drc_range(first: int, count: int, *, same: bool = False) -> str:
     """Return the DRC indexes of consecutive LMBs; `same` where each has the first one's."""
     if same:
         return f"{first:#010x} each"
-    return f"{first:#010x}" if count == 1 else f"{first:#010x}-{(first + count - 1) % _DRC_INDEXES:#010x}"
+    return f"{first:#010x}" if count == 1 else f"{first:#010x}-{(first + count - 1) % DRC_INDEXES:#010x}"
 
 
 def run_facts(run: Run | LmbRange) -> dict[str, Any]:

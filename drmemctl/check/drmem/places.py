@@ -15,9 +15,8 @@ from drmemctl.check.tables import drc_indexes, spans_of_addresses
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, RESERVED
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
 from drmemctl.kernel.sections import max_physical
+from drmemctl.model.run import ADDRESSES, DRC_INDEXES
 
-_ADDRESSES = 1 << 64
-_DRC_INDEXES = 1 << 32
 _LARGEST_COUNT = (1 << 31) - 1
 
 
@@ -60,11 +59,11 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
     for run in subject.runs:
         end = run.base + run.lmbs * size
         if end > limit:
-            if end > _ADDRESSES:
+            if end > ADDRESSES:
                 wrapping.add(run)
             if run.assigned:
                 skipped.add(run)
-        if run.drc_index + run.lmbs > _DRC_INDEXES and not run.flags & DRC_INVALID:
+        if run.drc_index + run.lmbs > DRC_INDEXES and not run.flags & DRC_INVALID:
             wrapping_indexes.add(run)
     if wrapping:
         yield wrapping.violation(

@@ -25,7 +25,7 @@ from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.kernel.firmware import SENSE_PRESENT
 from drmemctl.kernel.sections import SECTION
 from drmemctl.model.drmem import LmbTable
-from drmemctl.model.run import is_assigned
+from drmemctl.model.run import ADDRESSES, is_assigned
 
 _SENSES = {0: "empty", 1: "present", 2: "unusable", 3: "exchange", 4: "recover"}
 
@@ -136,8 +136,8 @@ def _expected_end(subject: Subject) -> int:
     if node is not None and node.find(DRCONF_USABLE_MEMORY) is not None:
         return 0
     # LMBs may have come and gone since boot; but what lies below this address never was beyond the limit.
-    limit = memory_size(command_line(subject.tree)) or 1 << 64
-    return limit // SECTION * SECTION or 1 << 64
+    limit = memory_size(command_line(subject.tree)) or ADDRESSES
+    return limit // SECTION * SECTION or ADDRESSES
 
 
 @rule(
