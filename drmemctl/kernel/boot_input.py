@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-from drmemctl.formats.cells import LMB_SIZE, read_cells
-from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, decode_usable_memory
-from drmemctl.kernel.capabilities import DYNAMIC_MEMORY_V2, FORM2, LENGTH_CHECK, LMB_SIZE_U32
+from drmemctl.kernel.capabilities import FORM2, LENGTH_CHECK, LMB_SIZE_U32
 from drmemctl.kernel.cmdline import command_line, numa_is_off
 from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.lmb_property import reads_lmbs
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import AffinityRules, Associativity, is_node
 from drmemctl.model.boot_memory import BootMemory, MemoryNode
-from drmemctl.model.drmem import Drmem, RootCells
+from drmemctl.model.drmem import Drmem
 from drmemctl.model.run import Run
-from drmemctl.tree.node import Node, Tree
+from drmemctl.tree.node import Tree
 
 LmbRange = tuple[int, int, Run]
 
@@ -104,22 +104,6 @@ def boot_associativity(tree: Tree, profile: Profile) -> Associativity:
     if numa_is_off(command_line(tree)):
         return Associativity(associativity.form, (), None, associativity.lookup)
     return associativity
-
-
-def reads_lmbs(node: Node | None, profile: Profile) -> bool:
-    """Whether a kernel reads the LMBs of the drmem node, if there is one: up to 4.15 it knows v1 only."""
-    return node is not None and (node.find(V1) is not None or profile.has(DYNAMIC_MEMORY_V2))
-
-
-def other_lmbs(tree: Tree, profile: Profile) -> str:
-    """Return why a kernel takes other LMBs for memory than the tree has, as what is said of it; else nothing."""
-    node = tree.find(NODE)
-    if node is None:
-        return ""
-    if not reads_lmbs(node, profile):
-        return f"does not read {V2}" if node.find(V2) is not None else ""
-    size = read_cells(node.get(LMB_SIZE) or b"", 0, RootCells.from_tree(tree).size)
-    return f"keeps 32 bits of {LMB_SIZE}" if profile.has(LMB_SIZE_U32) and (size or 0) >> 32 else ""
 
 
 def read_drmem(tree: Tree, profile: Profile, faults: list[Fault], decoded: Drmem | None = None) -> Drmem | None:

@@ -101,7 +101,7 @@ def not_as_the_tree(tree: Tree, profile: Profile | None = None) -> str:
         reasons.append(f"the tree is a crash kernel's, with {DRCONF_USABLE_MEMORY}")
     if profile is not None:
         # Not where nobody names a kernel: to import this takes longer than to read most trees.
-        from drmemctl.kernel.boot_input import other_lmbs
+        from drmemctl.kernel.lmb_property import other_lmbs
 
         reasons += [f"Linux {profile.name} {reason}" for reason in [other_lmbs(tree, profile)] if reason]
     if not reasons:

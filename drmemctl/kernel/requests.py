@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.kernel.add import add_by_count, add_by_ic, add_by_index
-from drmemctl.kernel.boot_input import reads_lmbs
 from drmemctl.kernel.capabilities import (
     DRMEM_ARRAY,
     DT_RESOURCE,
@@ -29,6 +28,7 @@ from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.flush import drmem_update_dt
 from drmemctl.kernel.job import Job, OopsError
+from drmemctl.kernel.lmb_property import reads_lmbs
 from drmemctl.kernel.memory_capabilities import PMEM_EVENTS
 from drmemctl.kernel.notifier import reread
 from drmemctl.kernel.plugins import replaceable

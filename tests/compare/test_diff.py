@@ -291,6 +291,19 @@ def test_the_rules_see_the_same_in_the_changes_as_in_the_whole_trees() -> None:
     assert_the_rules_see_the_same([fixture(f"kernel-arrays/{name}") for name in names])
 
 
+def test_the_rules_see_the_same_where_lmbs_went_elsewhere() -> None:
+    """Not the order of the changes, which is by address, but that of the LMBs counts."""
+    first, second, third = (Run(place * LMB, 1, 0x80000000 + place, 1, 8) for place in (4, 6, 8))
+    lists = [
+        [first, second, third],
+        [first, second._replace(base=0), third],
+        [first, second._replace(base=0), third._replace(flags=0)],
+        [second._replace(base=0), first, third],
+        [first._replace(drc_index=second.drc_index), second._replace(drc_index=first.drc_index), third],
+    ]
+    assert_the_rules_see_the_same([partition(lmbs, lmb_size=size) for lmbs in lists for size in (LMB, LMB // 16)])
+
+
 def test_the_rules_see_the_same_where_a_drc_index_is_used_twice() -> None:
     """By the DRC index of an LMB that changed they may find one that did not."""
     kept = Run(8 * LMB, 4, 0x80000010, 1, 8)
