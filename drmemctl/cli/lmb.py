@@ -18,6 +18,7 @@ from drmemctl.cli.common import (
 )
 from drmemctl.cli.kernel_options import kernel_option, reading_of
 from drmemctl.cli.lists import Addresses, listed_option
+from drmemctl.cli.option import WholeNumber
 from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen, say
 from drmemctl.wording import count_of
@@ -48,7 +49,7 @@ _STATES = ("assigned", "free", "reserved", "hot-removable")
 @tree_argument()
 @click.option("--expand", is_flag=True, help="A line for every LMB instead of every run.")
 @listed_option(
-    "--node", "nodes", "N,...", click.IntRange(-1), "Only LMBs of these Linux nodes (-1: those without one)."
+    "--node", "nodes", "N,...", WholeNumber(-1), "Only LMBs of these Linux nodes (-1: those without one)."
 )
 @listed_option("--drc", "drc_indexes", "DRC,...", DrcIndex(), "Only these DRC indexes.")
 @listed_option(
