@@ -76,7 +76,7 @@ class Addresses(_Type):
 
 
 def _address(text: str) -> int:
-    """Return an address: a number as the kernel parses it, with K, M, G, T or P (also GiB); `ValueError` for no number."""
+    """Return an address: a number as the kernel parses it, with K, M, G, T or P, or GiB; `ValueError` for none."""
     from drmemctl.numbers import parse_kernel_int
 
     match = _SIZE.match(text)
