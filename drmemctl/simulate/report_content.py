@@ -64,7 +64,8 @@ class JudgedTree:
             before: the tree that a migration to it started from.
 
         """
-        rules = affinity_rules(kernel_for(tree, plan.kernel).profile)
+        profile = kernel_for(tree, plan.kernel).profile
+        rules = affinity_rules(profile)
         memory = Memory.from_tree(tree, rules)
         running = Running.of_tree(tree)
         judged = report_tree(tree, plan, before, running=running)
@@ -74,7 +75,7 @@ class JudgedTree:
             with suppress(LimitError):
                 usage = LookupUsage.of(memory.drmem, memory.associativity, LISTS)
         address_map = AddressMap.of(memory)
-        return cls(overview, memory, address_map, usage, judged, running.system, not_as_the_tree(tree))
+        return cls(overview, memory, address_map, usage, judged, running.system, not_as_the_tree(tree, profile))
 
 
 @dataclass(frozen=True, slots=True)

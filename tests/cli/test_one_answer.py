@@ -270,6 +270,17 @@ def test_commands_that_go_by_the_tree_say_when_linux_does_not(command: str, tmp_
         assert ("the command line has mem=1G numa=off: " in page.one("section", id="overview").text) == told
 
 
+@pytest.mark.parametrize("command", ["lmb", "numa", "map", "assoc", "show"])
+def test_commands_that_go_by_the_tree_say_when_a_kernel_reads_no_lmbs(command: str) -> None:
+    place = FIXTURES / "captures" / "6.1-lpm.dtb.gz"
+    for kernel, told in (("4.14", True), ("4.19", False)):
+        assert (
+            "Linux 4.14 does not read ibm,dynamic-memory-v2: " in run(command, place, "--kernel", kernel).err
+        ) == told
+        page = parsed(run("report", place, "--kernel", kernel, "-o", "-").out).one("section", id="overview")
+        assert ("Linux 4.14 does not read ibm,dynamic-memory-v2: " in page.text) == told
+
+
 @pytest.mark.parametrize(
     ("points", "kernel", "expected"),
     [
