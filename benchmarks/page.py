@@ -33,7 +33,7 @@ class Section(NamedTuple):
 _HEAD = """# Performance
 
 These are figures of whole processes, from start to exit: what someone waits for who types a command. `make bench`
-takes them, and fails if one is beyond its limit.
+takes them, and fails if one is beyond its limit without a reason at the end of this page.
 `python -m benchmarks.bench --write docs/performance.md` writes this page.
 
 Times are compared with another program on the same input in the same run (`x`), since a time alone says more of

@@ -19,12 +19,14 @@ class Reading(NamedTuple):
         kernel: its name, None where nobody named one.
         rules: what it makes of affinity.
         notes: what has to be said of the choice.
+        profile: the kernel, None where nobody named one.
 
     """
 
     kernel: str | None
     rules: AffinityRules
     notes: tuple[str, ...] = ()
+    profile: Profile | None = None
 
 
 def reading(tree: Tree, kernel: str | Profile | None = None, setting: str | Profile | None = None) -> Reading:
@@ -38,7 +40,8 @@ def reading(tree: Tree, kernel: str | Profile | None = None, setting: str | Prof
     from drmemctl.kernel.choice import kernel_for
 
     choice = kernel_for(tree, kernel, setting)
-    return Reading(choice.profile.name if choice.named else None, affinity_rules(choice.profile), choice.notes)
+    name = choice.profile.name if choice.named else None
+    return Reading(name, affinity_rules(choice.profile), choice.notes, choice.profile)
 
 
 def profile_for(

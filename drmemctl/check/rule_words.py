@@ -30,7 +30,7 @@ def words(text: str) -> tuple[str, ...]:
     rules = all_rules()
     for word in selectors:
         if all(exactness(word, rule) < 0 for rule in rules.values()):
-            near = suggestion(word, [*rules, *FAMILIES, ALL])
+            near = suggestion(word, [*rules, *FAMILIES, ALL]) or "; see `drmemctl rules`"
             raise ValueError(f"{word!r} is no rule, no beginning of a rule's id and no family{near}")
     return selectors
 

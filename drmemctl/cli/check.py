@@ -24,6 +24,7 @@ from drmemctl.cli.common import (
 )
 from drmemctl.cli.found_settings import chosen_file, found_settings, settings_options
 from drmemctl.cli.kernel_options import kernel_option
+from drmemctl.cli.option import WholeNumber
 from drmemctl.cli.output_files import FORMATS, check_distinct, output_file_option
 from drmemctl.cli.rule_options import (
     IGNORE,
@@ -113,12 +114,12 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
     "-j",
     "--jobs",
     metavar="N",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     help="Processes, four per CPU at most.  [default: one per CPU]",
 )
 @settings_options
 @click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
-@quiet_option()
+@quiet_option("the exit code and output files tell")
 @click.option("--statistics", is_flag=True, help="Print how often each rule was broken, in place of findings.")
 @format_option(*FORMATS)
 @click.option("-o", "--output", metavar="OUT", type=FILE, help="Write to this file; - is standard output.")

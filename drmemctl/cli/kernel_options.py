@@ -113,15 +113,15 @@ def reading_of(tree: Tree, named: Profile | None) -> Reading:
     choice = reading(tree, named, None if named is not None else setting("kernel"))
     for note in choice.notes:
         say(note)
-    say_not_as_the_tree(tree)
+    say_not_as_the_tree(tree, choice.profile)
     return choice
 
 
-def say_not_as_the_tree(tree: Tree) -> None:
+def say_not_as_the_tree(tree: Tree, profile: Profile | None) -> None:
     """Say it where Linux has other memory or nodes than a command that goes by the tree alone shows."""
     from drmemctl.kernel.cmdline import not_as_the_tree
 
-    note = not_as_the_tree(tree)
+    note = not_as_the_tree(tree, profile)
     if note:
         say(note)
 

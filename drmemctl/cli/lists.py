@@ -24,7 +24,7 @@ else:
 _MOST = 1000
 """Values of a list: a command line has no more."""
 
-_SIZE = re.compile(r"(.*?)([kmgtp]?)\Z", re.IGNORECASE)
+_SIZE = re.compile(r"(.*?)(?:([kmgtp])(?:iB)?)?\Z", re.IGNORECASE)
 
 
 class Listed(_Type):
@@ -76,11 +76,11 @@ class Addresses(_Type):
 
 
 def _address(text: str) -> int:
-    """Return an address: a number as the kernel parses it, with K, M, G, T or P; `ValueError` for no number."""
+    """Return an address: a number as the kernel parses it, with K, M, G, T or P, or GiB; `ValueError` for none."""
     from drmemctl.numbers import parse_kernel_int
 
     match = _SIZE.match(text)
-    digits, unit = (match[1], match[2].lower()) if match else (text, "")
+    digits, unit = (match[1], (match[2] or "").lower()) if match else (text, "")
     shift = 10 * " kmgtp".index(unit) if unit else 0
     address = parse_kernel_int(digits, 64) << shift
     if address >> 64:

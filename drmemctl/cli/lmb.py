@@ -18,6 +18,7 @@ from drmemctl.cli.common import (
 )
 from drmemctl.cli.kernel_options import kernel_option, reading_of
 from drmemctl.cli.lists import Addresses, listed_option
+from drmemctl.cli.option import WholeNumber
 from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen, say
 from drmemctl.wording import count_of
@@ -48,7 +49,7 @@ _STATES = ("assigned", "free", "reserved", "hot-removable")
 @tree_argument()
 @click.option("--expand", is_flag=True, help="A line for every LMB instead of every run.")
 @listed_option(
-    "--node", "nodes", "N,...", click.IntRange(-1), "Only LMBs of these Linux nodes (-1: those without one)."
+    "--node", "nodes", "N,...", WholeNumber(-1), "Only LMBs of these Linux nodes (-1: those without one)."
 )
 @listed_option("--drc", "drc_indexes", "DRC,...", DrcIndex(), "Only these DRC indexes.")
 @listed_option(
@@ -156,5 +157,6 @@ def _table_of(origin: str, tree: Tree, drmem: Drmem) -> LmbTable:
             say("the kernel's LMB array is not found in this dump")
         return drmem.table
     if array != drmem.table:
-        say("the kernel's LMB array and its tree differ: see --from array, and drmemctl check")
+        other = "tree" if origin == "array" else "array"
+        say(f"the kernel's LMB array and its tree differ: see --from {other}, and drmemctl check")
     return array if origin == "array" else drmem.table

@@ -9,6 +9,7 @@ import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, report_defects, tree_argument
 from drmemctl.cli.kernel_options import kernel_option, reading_of
+from drmemctl.cli.option import WholeNumber
 from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen
 
@@ -33,7 +34,7 @@ Examples:
     epilog=_EXAMPLE,
 )
 @tree_argument()
-@click.option("--width", metavar="N", type=click.IntRange(24, 1000), help="Columns to use; the terminal's, or 80.")
+@click.option("--width", metavar="N", type=WholeNumber(24, 1000), help="Columns to use; the terminal's, or 80.")
 @kernel_option()
 @format_option("text", "json", "csv", "svg")
 @table_options

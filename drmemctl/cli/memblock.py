@@ -65,10 +65,10 @@ def command(
     format: str,
     screen: Screen,
 ) -> int:
-    """Show boot memory as the kernel registers it, after STEPs, and what follows for each region.
+    """Show memory as the kernel registers it, at boot or after STEPs, and what follows for each region.
 
     The zone; whether kexec -s may place its images there (kexec without -s knows no flags and may place them
-    anywhere) and must name the memory to the second kernel; whether it belongs into the vmcore; whether it can be
+    anywhere) and must name the memory to the second kernel; whether it belongs in the vmcore; whether it can be
     unplugged. mem=, movable_node, kernelcore=, movablecore=, numa=off and numa=fake= count. The exit code is 1 if
     anything goes wrong in the boot, or a STEP fails. For a kernel that panics, only JSON shows how far it got.
     """

@@ -61,7 +61,13 @@ class Lines(_Text):
 LINES = Lines()
 
 
-class Count(click.IntRange):
+class WholeNumber(click.IntRange):
+    """A whole number; Click says of a wrong one that it is no "integer range", which `0-1` would be."""
+
+    name = "number"
+
+
+class Count(WholeNumber):
     """A number of things; a number beyond all counts is all of them."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -71,6 +77,8 @@ class Count(click.IntRange):
 
 class Seconds(click.FloatRange):
     """A time; what is longer than anybody waits is as long as the system's clocks can take."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the seconds."""

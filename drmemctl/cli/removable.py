@@ -22,7 +22,7 @@ _EXAMPLE = """
 \b
 Examples:
   drmemctl removable live
-  drmemctl removable sosreport.tar.xz --kernel rhel-9.4
+  drmemctl removable sosreport.tar.xz --kernel rhel-9
   drmemctl removable guest.dtb 'offline 9' --cmdline movable_node --format json
 
 STEPs are those of `drmemctl simulate`: what can leave after them.

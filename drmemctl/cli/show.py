@@ -54,7 +54,7 @@ def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> N
 
     opened = open_tree(tree)
     choice = kernel_choice(opened, kernel)
-    say_not_as_the_tree(opened)
+    say_not_as_the_tree(opened, choice.profile)
     plan = found_plan(choice.judged).at(tree)
     overview = Overview.from_tree(opened, counted(opened, plan), affinity_rules(choice.profile))
     show_overview(screen, overview, format, choice.profile.name if choice.named else None)

@@ -12,7 +12,7 @@ import click
 from drmemctl.cli.boot_options import say_not_shown
 from drmemctl.cli.common import FILE, Decorator
 from drmemctl.cli.kernel_options import kernel_of, named_hypervisor
-from drmemctl.cli.option import LINES, RenamedOption
+from drmemctl.cli.option import LINES, RenamedOption, WholeNumber
 from drmemctl.output.screen import say
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def check_standard_input(tree: str, script: str | None) -> None:
 def random_option(*former: str, most: int = 10_000, **kind: Any) -> Decorator:
     """Return `--random`, a number of random steps."""
     return click.option(
-        "--random", cls=RenamedOption, former=former, metavar="N", type=click.IntRange(1, most), **kind
+        "--random", cls=RenamedOption, former=former, metavar="N", type=WholeNumber(1, most), **kind
     )
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-from drmemctl.formats.dynamic_memory import NODE, V1
+from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, decode_usable_memory
-from drmemctl.kernel.capabilities import DYNAMIC_MEMORY_V2, FORM2, LENGTH_CHECK, LMB_SIZE_U32
+from drmemctl.kernel.capabilities import FORM2, LENGTH_CHECK, LMB_SIZE_U32
 from drmemctl.kernel.cmdline import command_line, numa_is_off
 from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.lmb_property import reads_lmbs
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import AffinityRules, Associativity, is_node
 from drmemctl.model.boot_memory import BootMemory, MemoryNode
@@ -107,8 +108,7 @@ def boot_associativity(tree: Tree, profile: Profile) -> Associativity:
 
 def read_drmem(tree: Tree, profile: Profile, faults: list[Fault], decoded: Drmem | None = None) -> Drmem | None:
     """Return what the kernel makes of the node, None where it makes nothing of it."""
-    node = tree.find(NODE)
-    if node is None or (node.find(V1) is None and not profile.has(DYNAMIC_MEMORY_V2)):
+    if not reads_lmbs(tree.find(NODE), profile):
         return None
     drmem = decoded or Drmem.from_tree(tree)
     entries = drmem.entries

@@ -47,7 +47,7 @@ class Consequences:
         images: whether kexec_file_load may place its images there. kexec-tools, which places them itself where it
             is used without -s, knows no marks.
         listed: whether kexec must name it to the second kernel as memory.
-        in_dump: whether it belongs into the vmcore.
+        in_dump: whether it belongs in the vmcore.
         unplug: `never` (no LMB), `unless pinned` (a page that cannot move is enough), `movable` or `by driver`.
 
     """

@@ -8,7 +8,7 @@ Source: Linux arch/powerpc/kernel/prom.c `early_parse_mem`, lib/cmdline.c `mempa
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.strings import decode_strings
@@ -16,6 +16,9 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.model.run import ADDRESSES
 from drmemctl.tree.node import Tree
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
 
 BOOTARGS = "bootargs"
 
@@ -80,8 +83,11 @@ def memory_size(text: str) -> int | None:
 _MOST_WORDS, _LONGEST_WORD = 4, 40
 
 
-def not_as_the_tree(tree: Tree) -> str:
-    """Return what has to be said where Linux does not get all memory, or has it on other nodes; else nothing."""
+def not_as_the_tree(tree: Tree, profile: Profile | None = None) -> str:
+    """Return what has to be said where Linux does not get all memory, or has it on other nodes; else nothing.
+
+    Without a profile Linux is the newest.
+    """
     text = command_line(tree)
     is_off, is_limited = numa_is_off(text), bool(memory_size(text))
     words = [
@@ -93,6 +99,11 @@ def not_as_the_tree(tree: Tree) -> str:
     reasons = [f"the command line has {' '.join(words[-_MOST_WORDS:])}"] * bool(words)
     if tree.get(NODE, DRCONF_USABLE_MEMORY) is not None:
         reasons.append(f"the tree is a crash kernel's, with {DRCONF_USABLE_MEMORY}")
+    if profile is not None:
+        # Not where nobody names a kernel: to import this takes longer than to read most trees.
+        from drmemctl.kernel.lmb_property import other_lmbs
+
+        reasons += [f"Linux {profile.name} {reason}" for reason in [other_lmbs(tree, profile)] if reason]
     if not reasons:
         return ""
     return f"{' and '.join(reasons)}: here is what the tree has, drmemctl blocks shows what Linux takes"

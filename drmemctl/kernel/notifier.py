@@ -153,13 +153,18 @@ def _sync_aa(job: Job, name: str, data: bytes) -> None:
         message = f"{walked}: what lies behind the property is read"
         job.faults.append(Fault("over-read", message, "walk_drmem_lmbs", NODE, name))
     table = job.state.table
-    writes = list(_aa_writes(table, LmbTable.of_property(entries, table.lmb_size)))
+    update = LmbTable.of_property(entries, table.lmb_size)
+    writes = list(_aa_writes(table, update))
     if job.events is not None:
         for write in writes:
             job.events.append(ArrayWrite("drmem_update_lmbs", len(job.log), *write))
     job.state = replace(job.state, table=_with_aa_writes(table, writes))
+    message = ""
     if entries.declared - entries.present > _READABLE_ENTRIES:
         message = f"{entries.declared} entries are walked where there are {entries.present}"
+    elif update.n_lmbs * table.n_lmbs > _MOST_COMPARED:
+        message = f"each of {update.n_lmbs} LMBs is looked for among {table.n_lmbs}"
+    if message:
         raise OopsError(Fault("never-returns", message, f"drmem_update_lmbs: {name}", NODE, name))
 
 
@@ -186,6 +191,9 @@ def _with_aa_writes(table: LmbTable, writes: Sequence[tuple[int, int, int, int]]
 
 _READABLE_ENTRIES = 1 << 16
 """Entries beyond a property that a kernel may get through; more take hours, or end in unmapped memory."""
+
+_MOST_COMPARED = 1 << 43
+"""LMBs of an update times LMBs of the array: beyond that it takes hours, at a nanosecond for each comparison."""
 
 
 class _IndexesByDrc:

@@ -11,12 +11,11 @@ import re
 from dataclasses import dataclass, replace
 
 from drmemctl.errors import DrmemctlError
-from drmemctl.formats.dynamic_memory import NODE, V1
+from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.kernel.add import add_by_count, add_by_ic, add_by_index
 from drmemctl.kernel.capabilities import (
     DRMEM_ARRAY,
     DT_RESOURCE,
-    DYNAMIC_MEMORY_V2,
     FLUSH_PER_LMB,
     ITERATOR_INCLUSIVE,
     LONG_LOG_RECORDS,
@@ -29,6 +28,7 @@ from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.flush import drmem_update_dt
 from drmemctl.kernel.job import Job, OopsError
+from drmemctl.kernel.lmb_property import reads_lmbs
 from drmemctl.kernel.memory_capabilities import PMEM_EVENTS
 from drmemctl.kernel.notifier import reread
 from drmemctl.kernel.plugins import replaceable
@@ -259,8 +259,7 @@ def _give_copy_back(job: Job) -> None:
 
 @atomic(reads=(StatePart.NODES, StatePart.LMBS), writes=(StatePart.AA, StatePart.FLAGS))
 def _read_property(job: Job) -> bool:
-    node = job.state.tree.find(NODE)
-    if node is None or (node.get(V1) is None and not job.has(DYNAMIC_MEMORY_V2)):
+    if not reads_lmbs(job.state.tree.find(NODE), job.state.profile):
         return False
     reread(job)
     job.state = replace(job.state, copies=job.state.copies + 1)

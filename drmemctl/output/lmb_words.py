@@ -18,7 +18,12 @@ _DOMAINS_SHOWN = 8
 
 
 def address_range(base: int, size: int, width: int) -> str:
-    """Return the first and the last of `size` addresses, each padded to `width` characters; they may wrap."""
+    """Return the first and the last of `size` addresses, each padded to `width` characters; they may wrap.
+
+    Of no bytes, as LMBs of a hostile size have, there is no last one.
+    """
+    if not size:
+        return f"{base:#0{width}x}"
     return f"{base:#0{width}x}-{(base + size - 1) % ADDRESSES:#0{width}x}"
 
 

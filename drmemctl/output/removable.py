@@ -31,7 +31,7 @@ COLUMNS = (
     Column("state", help="of their memory blocks: online, offline, or - where there are none"),
     Column("zone", help="the zone of their blocks: memory of Movable can leave unless it is pinned"),
     Column("leaves", help="yes; perhaps: unless something in it cannot be moved; no"),
-    Column("why not", help="a letter for each reason; they are named below the table"),
+    Column("why not", help="the number of each reason; they stand below the table"),
 )
 
 

@@ -14,7 +14,7 @@ from drmemctl.check.subject import Running
 from drmemctl.compare.diff import Diff, diff
 from drmemctl.errors import LimitError, NotInTreeError
 from drmemctl.kernel.affinity import affinity_rules
-from drmemctl.kernel.choice import kernel_for
+from drmemctl.kernel.choice import kernel_for, migrated
 from drmemctl.kernel.cmdline import not_as_the_tree
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.address_map import AddressMap
@@ -64,7 +64,8 @@ class JudgedTree:
             before: the tree that a migration to it started from.
 
         """
-        rules = affinity_rules(kernel_for(tree, plan.kernel).profile)
+        profile = kernel_for(tree, plan.kernel).profile
+        rules = affinity_rules(profile)
         memory = Memory.from_tree(tree, rules)
         running = Running.of_tree(tree)
         judged = report_tree(tree, plan, before, running=running)
@@ -74,7 +75,7 @@ class JudgedTree:
             with suppress(LimitError):
                 usage = LookupUsage.of(memory.drmem, memory.associativity, LISTS)
         address_map = AddressMap.of(memory)
-        return cls(overview, memory, address_map, usage, judged, running.system, not_as_the_tree(tree))
+        return cls(overview, memory, address_map, usage, judged, running.system, not_as_the_tree(tree, profile))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Comparison:
     @classmethod
     def of(cls, old: Tree, new: Tree, plan: Plan, name: str) -> Comparison:
         """Compare two trees and judge the new one, which the report calls `name`."""
-        new = new if new.kernel else replace(new, kernel=old.kernel)  # a migration takes the kernel along
+        new = migrated(old, new)
         differences = diff(old, new, kernel=plan.kernel)  # first, since too many of them are refused
         return cls(JudgedTree.of(new, plan, name, before=old), differences)
 

@@ -219,8 +219,10 @@ def test_a_path_that_is_none_is_named(path: str) -> None:
         loaded(AFTER)[path]
     assert isinstance(caught.value, DrmemctlError)
     assert path in caught.value.message
-    with pytest.raises(KeyError, match="no property ibm,lrdr"):
+    with pytest.raises(KeyError, match=r"no property ibm,lrdr; did you mean ibm,lrdr-capacity\?"):
         loaded(AFTER)["/rtas"]["ibm,lrdr"]
+    with pytest.raises(KeyError, match=r"no property x; see its \.properties"):
+        loaded(AFTER)["/cpus"]["x"]
 
 
 # Short forms.

@@ -207,6 +207,10 @@ def test_a_wrong_word_gets_the_nearest_right_ones() -> None:
     assert "did you mean associativity?" in check(GOOD, "--select", "associativty").err
 
 
+def test_a_word_like_no_right_one_gets_where_they_are_listed() -> None:
+    assert "no family; see `drmemctl rules`" in check(GOOD, "--select", "error").err
+
+
 class TestOutputFiles:
     @pytest.mark.parametrize("format", FORMATS)
     def test_a_file_gets_what_would_be_printed(self, tmp_path: Path, format: str) -> None:

@@ -127,7 +127,7 @@ def test_a_variable_that_makes_no_sense_is_an_error(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("DRMEMCTL_LMB_LIMIT", "many")
     done = run("lmb", TREE)
     assert (done.code, done.out) == (2, "")
-    assert "'many' is not a valid integer range. (from DRMEMCTL_LMB_LIMIT)" in done.err
+    assert "'many' is not a valid number. (from DRMEMCTL_LMB_LIMIT)" in done.err
 
 
 def test_variables_of_no_option_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:

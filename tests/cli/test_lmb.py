@@ -284,6 +284,7 @@ FILTERS: dict[str, tuple[list[str], Callable[[dict[str, Any]], bool]]] = {
     "hot-removable": (["--state", "hot-removable"], lambda lmb: lmb["flags"] & 0x100 > 0),
     "nodes": (["--node", "-1,1"], lambda lmb: lmb["node"] in (None, 1)),
     "states": (["--state", "free", "--state", "reserved"], lambda lmb: lmb["flags"] & 0x88 != 8),
+    "units-as-printed": (["--address", "2GiB-2304MiB"], lambda lmb: 0x80000000 <= lmb["base"] < 0x90000000),
     "range": (["--address", "2G-0x90000000"], lambda lmb: 0x80000000 <= lmb["base"] < 0x90000000),
     "both": (["--node", "1", "--state", "assigned"], lambda lmb: lmb["node"] == 1 and lmb["flags"] & 0x88 == 8),
     "nothing": (["--address", "0xffffffffffffffff"], lambda _: False),
@@ -403,6 +404,8 @@ WRONG = {
     "format": (["--format", "xml"], "'xml' is not one of"),
     "limit": (["--limit", "0"], "0 is not in the range"),
     "node": (["--node", "-2"], "-2 is not in the range"),
+    "nodes-from-to": (["--node", "0-1"], "'0-1' is not a valid number"),
+    "unit-of-nothing": (["--address", "1iB"], "'1iB' is not a number"),
 }
 
 

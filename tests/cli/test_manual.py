@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -37,20 +39,41 @@ def test_there_is_a_page_for_each_command() -> None:
     assert set(PAGES) == {"drmemctl.1", *(f"drmemctl-{name}.1" for name in NAMES)}
 
 
-@each_command
-def test_a_page_shows_every_option_and_example(name: str) -> None:
+def named(name: str) -> click.Command:
+    """Return a command, of a group as GROUP-COMMAND."""
     command: click.Command | None = app
     for word in name.split("-"):
         assert isinstance(command, click.Group)
         command = command.get_command(click.Context(command), word)
     assert command is not None
+    return command
+
+
+def examples_of(command: click.Command) -> list[str]:
+    """Return the lines of its examples."""
+    return (command.epilog or "").partition("Examples:\n")[2].partition("\n\n")[0].splitlines()
+
+
+@each_command
+def test_the_examples_are_command_lines_of_theirs(name: str) -> None:
+    joined = "\n".join(examples_of(named(name))).replace("\\\n", " ")
+    lines = [shlex.split(re.split(r" [|>#] ", line)[0], posix=True) for line in joined.splitlines()]
+    own = [line for line in lines if line[:1] == ["drmemctl"] and "-".join(line[1:]).startswith(name)]
+    for _, *words in own:
+        if "--help" not in words:
+            named(name).make_context(name, words[len(name.split("-")) :])
+    assert own
+
+
+@each_command
+def test_a_page_shows_every_option_and_example(name: str) -> None:
+    command = named(name)
     shown = rendered(PAGES[f"drmemctl-{name}.1"])
     plain = " ".join(shown.split())
     for option in (param for param in command.params if isinstance(param, click.Option)):
         assert all(one in plain for one in option.opts), option.opts
         assert " ".join((option.help or "").split()) in plain
-    examples = (command.epilog or "").partition("Examples:\n")[2].partition("\n\n")[0].splitlines()
-    assert [line for line in examples if line.strip() not in shown] == []
+    assert [line for line in examples_of(command) if line.strip() not in shown] == []
     assert all(word in plain for word in (command.help or "").split())
 
 

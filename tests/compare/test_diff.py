@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,7 @@ from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.check.mutations import edited, with_child, with_cut, with_prop, without_node, words
 from tests.check.test_any_tree import BASES, changed, changes
-from tests.compare.trees import fixture, partition
+from tests.compare.trees import LMB, fixture, partition
 from tests.conftest import fixture_trees, tree_name
 from tests.wide import examples
 
@@ -272,15 +274,46 @@ def test_findings_are_those_of_a_migration() -> None:
     assert diff(old, new, migration=False).findings == ()
 
 
-def test_the_rules_see_the_same_in_the_changes_as_in_the_whole_trees() -> None:
+def assert_the_rules_see_the_same(trees: Sequence[Tree]) -> None:
+    """Assert that what a diff says of any two trees is what the rules say that are given all of them."""
     from drmemctl.check.about import complete
     from drmemctl.check.engine import Judge, Plan
     from drmemctl.check.subject import Subject
 
+    for one, other in product(trees, repeat=2):
+        pair = Subject(other, before=Subject(one))
+        whole = complete(Judge(Plan(select=("migration",))).findings(pair), pair)
+        assert set(diff(one, other).findings) == set(whole) or diff(one, other).same, (one, other)
+
+
+def test_the_rules_see_the_same_in_the_changes_as_in_the_whole_trees() -> None:
     names = ["numa2-boot", "numa2-plug1", "numa2-plug2", "numa2-unplug1", "v1numa4-boot", "v1numa4-plug1"]
-    for old in names:
-        for new in names:
-            one, other = fixture(f"kernel-arrays/{old}"), fixture(f"kernel-arrays/{new}")
-            pair = Subject(other, before=Subject(one))
-            whole = complete(Judge(Plan(select=("migration",))).findings(pair), pair)
-            assert set(diff(one, other).findings) == set(whole) or diff(one, other).same, (old, new)
+    assert_the_rules_see_the_same([fixture(f"kernel-arrays/{name}") for name in names])
+
+
+def test_the_rules_see_the_same_where_lmbs_went_elsewhere() -> None:
+    """Not the order of the changes, which is by address, but that of the LMBs counts."""
+    first, second, third = (Run(place * LMB, 1, 0x80000000 + place, 1, 8) for place in (4, 6, 8))
+    lists = [
+        [first, second, third],
+        [first, second._replace(base=0), third],
+        [first, second._replace(base=0), third._replace(flags=0)],
+        [second._replace(base=0), first, third],
+        [first._replace(drc_index=second.drc_index), second._replace(drc_index=first.drc_index), third],
+    ]
+    assert_the_rules_see_the_same([partition(lmbs, lmb_size=size) for lmbs in lists for size in (LMB, LMB // 16)])
+
+
+def test_the_rules_see_the_same_where_a_drc_index_is_used_twice() -> None:
+    """By the DRC index of an LMB that changed they may find one that did not."""
+    kept = Run(8 * LMB, 4, 0x80000010, 1, 8)
+    others = [
+        [],
+        [Run(2 * LMB, 1, 0x80000011, 1, 8)],
+        [Run(2 * LMB, 1, 0x80000011, 1, 0x28)],  # its own does not count
+        [Run(2 * LMB, 1, 0x80000012, 2, 0x108)],
+        [Run(2 * LMB, 2, 0x8000000F, 1, 0)],
+        [Run(16 * LMB, 4, 0x80000012, 0, 8)],
+    ]
+    assert_the_rules_see_the_same([partition([*other, kept]) for other in others])
+    assert_the_rules_see_the_same([partition([*other, kept], lmb_size=None) for other in others])

@@ -19,8 +19,11 @@ from drmemctl.kernel.cmdline import (
 )
 from drmemctl.kernel.errno import EINVAL, errno_name, is_errno_name
 from drmemctl.kernel.profiles import profile
+from drmemctl.kernel.registered_memory import RegisteredMemory
+from drmemctl.model.run import Run
+from drmemctl.simulate.boot_blocks import BootBlocks
 from drmemctl.tree.node import Tree
-from tests.kernel.partitions import lmbs, tree
+from tests.kernel.partitions import lmbs, tree, u32
 
 K, M, G = 1 << 10, 1 << 20, 1 << 30
 
@@ -114,6 +117,37 @@ def test_what_the_tree_does_not_show(text: str, words: str) -> None:
     assert not_as_the_tree(crash).startswith(
         f"{both}the tree is a crash kernel's, with linux,drconf-usable-memory: "
     )
+
+
+@pytest.mark.parametrize(
+    ("kernel", "v1", "told"), [("4.15", False, True), ("4.15", True, False), ("4.16", False, False)]
+)
+def test_a_kernel_that_does_not_read_the_property(kernel: str, v1: bool, told: bool) -> None:
+    made = tree(lmbs(2, 2, 1, 8), v1=v1)
+    note = not_as_the_tree(made, profile(kernel))
+    assert note.startswith("Linux 4.15 does not read ibm,dynamic-memory-v2: here is what the tree has") == told
+    assert bool(note) == told
+    # What is said to be missing is missing there.
+    assert {span.node for span in BootBlocks.of(made, profile(kernel)).spans()} - {None} == (
+        {0} if told else {0, 1}
+    )
+    both = made.with_property(NODE, "ibm,dynamic-memory", u32(0))
+    assert not not_as_the_tree(both, profile(kernel))
+    assert not not_as_the_tree(tree(), profile(kernel))
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "told"), [(4 * G, "5.3", True), (2 * G, "5.3", False), (4 * G, "6.1", False)]
+)
+def test_a_kernel_that_keeps_a_part_of_the_lmb_size(size: int, kernel: str, told: bool) -> None:
+    run = Run(size, 2, 0x80000001, 1, 8)
+    made = tree(run).with_property(NODE, "ibm,lmb-size", size.to_bytes(8, "big"))
+    assert not_as_the_tree(made, profile(kernel)).startswith("Linux 5.3 keeps 32 bits of ibm,lmb-size: ") == told
+    # What is said to be missing is missing there.
+    taken = sum(
+        entry.region.end - entry.region.base for entry in RegisteredMemory.of(made, profile(kernel)).regions
+    )
+    assert (taken == 2 * 0x10000000) == told
 
 
 def test_the_command_line_of_a_tree() -> None:

@@ -116,6 +116,19 @@ def test_of_many_entries_that_are_all_there() -> None:
     assert (result.ok, result.faults) == (True, ())
 
 
+@pytest.mark.parametrize(("count", "hangs"), [(1 << 30, False), (1 << 31, True)])
+def test_of_lmbs_that_are_too_many_to_be_looked_for(count: int, hangs: bool) -> None:
+    """The bytes are all there, and each LMB of a set is looked for in the whole array.
+
+    A 7.2 in QEMU did not come back from 2^31 LMBs among 32; a 6.12 took 34 s for 2^25 of them, 32 ns each.
+    """
+    simulation = Simulation(tree(lmbs(2, 2, 1, 8), lmbs(4, 6140)), "7.2", "powervm", findings=False)
+    result = simulation.run(f"firmware {NODE} {V2} {encode_entries(V2, [Run(0, count, 0, 0, 0)]).hex()}")
+    looked = f"each of {count} LMBs is looked for among 6144"
+    expected = [("never-returns", looked, f"drmem_update_lmbs: {V2}", NODE, V2)]
+    assert told(*result.faults) == (expected if hangs else [])
+
+
 def v1_of(*entries: Run) -> str:
     return (tree(*entries, v1=True).get(NODE, V1) or b"").hex()
 

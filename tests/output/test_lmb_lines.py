@@ -63,3 +63,8 @@ def test_ten_thousand_unlike_lmbs(capsys: pytest.CaptureFixture[str]) -> None:
         "0x270f0000000-0x270ffffffff", "256", "MiB", "1", "0x8000270f", "3", "0", "0", "0", "3", "3", "assigned",
     ]  # fmt: skip
     assert len(lines) == 10_002
+
+
+def test_lmbs_of_no_bytes_have_no_last_address(capsys: pytest.CaptureFixture[str]) -> None:
+    view = LmbView(LmbTable.of([Run(0, 4, 0, 0, 0x80), Run(SIZE, 2, 4, 0, 8)], 0), AFFINITY, None)
+    assert [line.split()[0] for line in shown(view, capsys, 1 << 30)[2:]] == ["0x00000000", "0x10000000"]

@@ -258,6 +258,21 @@ def test_a_script_counts_its_lines() -> None:
     assert caught.value.suggestion == "did you mean reboot?"
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("remove count 1", "dlpar memory remove or dlpar cpu remove"),
+        ("add index 0x80000004", "dlpar memory add or dlpar cpu add"),
+        ("memory add count 1", "dlpar memory"),
+        ("cpu remove count 1", "dlpar cpu"),
+    ],
+)
+def test_a_request_without_its_first_word_is_told_it(text: str, meant: str) -> None:
+    with pytest.raises(StepError) as caught:
+        parse_step(text)
+    assert caught.value.suggestion == f"did you mean {meant}?"
+
+
 def test_a_script() -> None:
     steps = list(parse_script("# first\nreboot\n\n  kexec # second\n"))
     assert [step.text for step in steps] == ["reboot", "kexec"]

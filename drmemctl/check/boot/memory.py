@@ -71,7 +71,7 @@ def free_in_memory_node(subject: Subject) -> Iterator[Violation]:
     """Look for LMBs that are neither assigned nor reserved at addresses that a memory@ node has.
 
     Why:
-        A request to add such an LMB can only fail, and fails a request that others in it would have met.
+        A request for such an LMB can only fail; one for several fails as a whole, though the others could come.
 
     Example:
         memory@0 with reg 0 40000000, and an LMB at 0000000030000000 with flags 00000000.
@@ -146,7 +146,7 @@ def overlapping_memory_nodes(subject: Subject) -> Iterator[Violation]:
     ),
 )
 def useless_memory_nodes(subject: Subject) -> Iterator[Violation]:
-    """Look for memory@ nodes without device_type or reg or beyond any address, and for trees without one.
+    """Look for memory@ nodes without device_type or reg, or beyond any address, and for trees without any.
 
     Why:
         Linux finds memory by device_type "memory" and takes what reg says. What it cannot take is lost, and

@@ -88,8 +88,8 @@ def overlapping_sequences(subject: Subject) -> Iterator[Violation]:
         "PMEM" "PMEM " 80000008 00000000 00000004 00000001 ffffffff.
 
     Kernel:
-        All kernels that know the property take the first sequence whose range an index is in,
-        and compute the last index of a range in 32 bits: one that wraps is empty to them.
+        All kernels that know the property take the first sequence whose range an index is in, and compute the last
+        index of a range in 32 bits: one that wraps is empty to them.
 
     Fix:
         Report it, with the tree, to whoever makes the firmware. Until it is mended, add and remove nothing that

@@ -140,7 +140,7 @@ def endless_walks(subject: Subject) -> Iterator[Violation]:
 
     Example:
         The tail of a value that came in two parts becomes the property, and its first word, such as 40000000,
-        passes for the number of sets.
+        passes for the number of sets. Or a set says that it has 2^31 LMBs: each is looked for in the whole array.
 
     Kernel:
         5.15 and later, which walk a property as soon as it is updated. Older kernels take it as it is, and read

@@ -147,7 +147,7 @@ def pending_flush(subject: Subject) -> Iterator[Violation]:
     references=("Linux arch/powerpc/mm/drmem.c drmem_update_dt_v2 (2b31e3aec1db, 4.16); see DRM015",),
 )
 def merging_array(subject: Subject) -> Iterator[Violation]:
-    """Look for neighbours in the array that Linux merges although they do not go on from one another.
+    """Look for neighbours in the array that Linux merges although they do not follow one another.
 
     Why:
         The array may have come to be so by a request that the tree does not show: the property is corrupted by the

@@ -161,8 +161,7 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
 
     Kernel:
         4.20 to 5.9 put every LMB that is added on the first online node, where all put one whose aa_index leads to
-        no node. All leave memory where it is when a
-        migration brings another topology.
+        no node. All leave memory where it is when a migration brings another topology.
 
     Fix:
         Remove the LMB and add it again (5.10 and later), or reboot.

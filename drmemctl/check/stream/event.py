@@ -45,7 +45,7 @@ _CONSEQUENCES = {
     about=RtasStream,
 )
 def bad_event(stream: RtasStream) -> Iterator[Violation]:
-    """Look for sections that do not fit, requests that cannot be, scopes below 1, and versions that RTAS has not.
+    """Look for sections that do not fit, requests that cannot be, scopes below 1, and unknown versions.
 
     Why:
         The request is lost, or done as another one, and the hypervisor waits for memory that never comes or goes.

@@ -16,7 +16,7 @@ from drmemctl.cli.fleet.options import (
     output_option,
     workers_options,
 )
-from drmemctl.cli.option import RenamedOption, Seconds
+from drmemctl.cli.option import RenamedOption, Seconds, WholeNumber
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ you trust, and whose network you trust where it is not tls://. Its workers have 
     cls=RenamedOption,
     former=("--memory-limit",),
     metavar="MIB",
-    type=click.IntRange(256),
+    type=WholeNumber(256),
     default=1024,
     show_default=True,
     help="Give an input up that takes more memory.",

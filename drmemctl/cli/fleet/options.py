@@ -10,7 +10,7 @@ import click
 
 from drmemctl.cli.common import Decorator, color_option, format_option
 from drmemctl.cli.kernel_options import complete_kernels, hypervisor_option, named_hypervisor, named_kernel
-from drmemctl.cli.option import RenamedOption
+from drmemctl.cli.option import RenamedOption, WholeNumber
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ output_option = click.option(
 def workers_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--jobs` and `--scheduler`; `check_workers_options` refuses both at once."""
     about = "Processes.  [default: one per CPU]"
-    jobs = click.option("-j", "--jobs", metavar="N", type=click.IntRange(1), help=about)
+    jobs = click.option("-j", "--jobs", metavar="N", type=WholeNumber(1), help=about)
     scheduler = click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this scheduler of Dask.")
     return jobs(scheduler(command))
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from drmemctl.errors import LimitError
@@ -107,9 +107,19 @@ def parse_step(text: str, line: int = 1, *, in_file: bool = False) -> Step | Non
     kind = step_named(step_words.next("a step"))
     if kind is None:
         names = [*STEPS, *plugins.steps()]
-        suggestion = did_you_mean(nearest(words[0][1], names))
+        suggestion = did_you_mean(_meant(words[0][1], names))
         raise step_words.error(f"a step ({', '.join(names)})", back=1, suggestion=suggestion)
     step = kind.parse(step_words)
     plugins.held_to(step, Step, kind, "parse")
     step_words.end()
     return step
+
+
+def _meant(word: str, names: Sequence[str]) -> list[str]:
+    """Return the steps that were probably meant by a word; what begins as a request lacks `dlpar` before it."""
+    resources, actions, *_ = Dlpar.completions
+    if word in resources:
+        return [f"dlpar {word}"]
+    if word in actions:
+        return [f"dlpar {resource} {word}" for resource in resources]
+    return nearest(word, names)
