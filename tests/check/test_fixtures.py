@@ -59,8 +59,8 @@ REMARKS = {
     ),
     **dict.fromkeys(("captures/6.1-lmbs-1g", "captures/6.1-lmbs-16m"), "DRM016 DRM059 DRM067"),
     "captures/6.1-holes-v1": "DRM024 DRM047",
-    "captures/6.1-distances": "DRM049",
-    **dict.fromkeys(("trees/nomaxmem", "captures/6.1-no-lmbs", "captures/6.12-no-lmbs"), "DRM068 DRM104"),
+    "nodes/6.1-distances": "DRM049",
+    **dict.fromkeys(("trees/nomaxmem", "nodes/6.1-no-lmbs", "nodes/6.12-no-lmbs"), "DRM068 DRM104"),
     "trees/legacy-5.0": "DRM130",
     "captures/6.1-legacy": "DRM130",
 }

@@ -53,7 +53,7 @@ def test_a_hole_stays_until_its_block_goes() -> None:
 def test_a_block_of_several_regions() -> None:
     """The lowest node wins, both are online, and memory that ends within a block leaves a hole.
 
-    A block on two nodes cannot be taken offline (`captures/6.12-no-lmbs`).
+    A block on two nodes cannot be taken offline (`nodes/6.12-no-lmbs`).
     """
     blocks = blocks_of([Region(0, 30, 1), Region(30, 60, 2)], 20)
     assert list(blocks) == [(0, 1), (1, 1), (2, 2)]

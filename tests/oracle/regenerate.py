@@ -29,7 +29,7 @@ from tests.oracle.packages import GuestPackages
 from tests.oracle.records import record_of
 from tests.simulate.records import record
 
-FOLDERS = ("captures", "memblock")
+FOLDERS = ("captures", "memblock", "nodes")
 """Folders of records that a guest without a debugger can make, with Debian's kernels."""
 
 BUILT = ("kexec",)

@@ -172,7 +172,7 @@ def test_new_records_are_put_in_the_place_of_bundled_ones(tmp_path: Path, monkey
         Path(f"{new}{end}").write_bytes(b"new")
     monkeypatch.setattr(regenerate, "FIXTURES", tmp_path / "fixtures")
     regenerate.replace_fixtures([LPM], tmp_path / "new")
-    assert sorted(path.name for path in (tmp_path / "fixtures").iterdir()) == ["captures", "memblock"]
+    assert sorted(path.name for path in (tmp_path / "fixtures").iterdir()) == sorted(regenerate.FOLDERS)
     assert sorted(path.name for path in (tmp_path / "fixtures/captures").iterdir()) == before
     assert (tmp_path / f"fixtures/{LPM}.json").read_bytes() == b"new"
 

@@ -44,7 +44,7 @@ Entry = tuple[str, dict[str, str], dict[str, str]]
 
 def witnesses() -> list[Witness]:
     """Return all records."""
-    folders = ("captures", "memblock", "mobility", "reassignments", "home-nodes")
+    folders = ("captures", "memblock", "mobility", "reassignments", "nodes", "home-nodes")
     recorded = [(name, record(name)["kernel"]) for folder in folders for name in record_names(folder)]
     return [*recorded, *((name, kernel) for name, kernels in BOOTS.items() for kernel in kernels)]
 

@@ -14,9 +14,10 @@ from tests.simulate.records import distances_in, record, record_names, recorded_
 from tests.wide import share
 
 CAPTURES = record_names("captures")
+NODES = record_names("nodes")
 MIGRATIONS = record_names("mobility")
 REASSIGNMENTS = record_names("reassignments")
-ALL = [*CAPTURES, *MIGRATIONS, *REASSIGNMENTS]
+ALL = [*CAPTURES, *NODES, *MIGRATIONS, *REASSIGNMENTS]
 
 STEPS = {
     f"{name.partition('/')[2]}-{number:02}-{step['step'][:40]}": (name, number)
@@ -193,10 +194,7 @@ def test_cpus_and_their_nodes(name: str) -> None:
         assert online == {cpu["cpu"]: cpu["node"] for cpu in step.recorded["cpus"]}, number
 
 
-WITH_DISTANCES = [name for name in CAPTURES if "distances" in record(name)["boot"]]
-
-
-@each("name", WITH_DISTANCES)
+@each("name", NODES)
 def test_online_nodes_and_their_distances(name: str) -> None:
     """Form 1's of a node that something was added on come from its connector, which says other than the tree."""
     run = replay(name)
