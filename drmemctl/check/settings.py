@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from drmemctl.check.engine import Plan
-from drmemctl.check.rule_words import path_ignores, severity_overrides, suggestion, web_address, words
+from drmemctl.check.rule_words import path_ignores, severity_overrides, web_address, words
 from drmemctl.check.selection import PathIgnore, RuleSelection, SeverityOverride
 from drmemctl.check.tally import FAIL_ON
 from drmemctl.errors import DrmemctlError
 from drmemctl.hypervisor.inference import qemu_version
 from drmemctl.kernel.profiles import Profile, ProfileError, profile
 from drmemctl.read_files import open_regular
+from drmemctl.wording import did_you_mean, nearest
 
 _CHECK = "check"
 """The table within ours that is about this command alone; it may hold the same keys, and counts more."""
@@ -178,10 +179,10 @@ def read_settings(path: str) -> Settings:
             continue  # the table of a command, of which only `check` knows keys here
         if key not in _KEYS:
             raise SettingsError(
-                f"unknown key{suggestion(key, list(_KEYS))}",
+                "unknown key",
                 source=path,
                 path=key,
-                hint=f"there are {', '.join(_KEYS)}",
+                hint=did_you_mean(nearest(key, _KEYS)) or f"there are {', '.join(_KEYS)}",
             )
         try:
             values[key.replace("-", "_")] = _KEYS[key](value)

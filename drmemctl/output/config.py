@@ -37,7 +37,7 @@ COLUMNS = (
     Column("option", help="its option, - for what is a variable alone"),
     Column("value", help="what counts where the command line has nothing else", prose=True),
     Column("from", gives_way=1, help="environment, file or default"),
-    Column("where", gives_way=2, help="the variable, or the file and the key in it", prose=True),
+    Column("where", help="the variable, or the file and the key in it", prose=True),
 )
 
 _KEYS = ("command", "option", "value", "from", "where")

@@ -111,8 +111,7 @@ def _lines(screen: Screen, repair: Repair) -> Iterator[str]:
         yield f"a reboot leads there: simulated, {_agreement(consistent=repair.proof.consistent)}"
     if repair.verdict == PLAN:
         yield from _plan_lines(screen, repair)
-    if repair.verdict != AGREES:
-        yield from (f"note: {note}" for note in repair.notes)
+    yield from (f"note: {note}" for note in repair.notes)
 
 
 _VERDICTS = {

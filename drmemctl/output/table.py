@@ -219,21 +219,34 @@ def _picked(positions: Sequence[int], rows: Iterable[Sequence[Cell]]) -> Iterato
 
 
 def _that_fit(width: int, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Sequence[int]:
-    """Return the positions of the columns for which there is room, when the least important are left out."""
+    """Return the positions of the columns for which there is room, when the least important are left out.
+
+    One that was left out comes back where the room that a more important, wider one left is enough for it.
+    """
     widths = _widths(columns, rows)
     folded = list(widths)
     if columns[-1].prose:
         folded[-1] = max(len(columns[-1].title), _longest_word(rows, -1))
     shown = list(range(len(columns)))
+    left_out: list[int] = []
     changes = [any(ARROW in _text(row[position]) for row in rows) for position in shown]
     for position in sorted(shown, key=lambda position: (changes[position], -columns[position].gives_way)):
         goes_on = changes[position] or columns[position].gives_way <= columns[-1].makes_room_for
         needed = folded if goes_on else widths
-        if sum(needed[shown_position] for shown_position in shown) + _APART * (len(shown) - 1) <= width:
+        if _width(needed, shown) <= width:
             break
         if columns[position].gives_way:
             shown.remove(position)
-    return shown
+            left_out.append(position)
+    for position in reversed(left_out):
+        if _width(widths, [*shown, position]) <= width:
+            shown.append(position)
+    return sorted(shown)
+
+
+def _width(widths: Sequence[int], shown: Sequence[int]) -> int:
+    """Return how wide a line with these columns is."""
+    return sum(widths[position] for position in shown) + _APART * (len(shown) - 1)
 
 
 def _fitted_prose(

@@ -16,6 +16,7 @@ from drmemctl.check.finding import Violation
 from drmemctl.kernel.capabilities import DRMEM_ARRAY, WRONG_NODE_ADD
 from drmemctl.kernel.removability import LmbRemovability, Removability
 from drmemctl.kernel.requests import INDEXED_COUNT, lmb_words, memory_request
+from drmemctl.kernel.running_kernel import live_system
 from drmemctl.model.dumped import array_in
 from drmemctl.notebook import short_repr
 from drmemctl.simulate.removable import removability_judge
@@ -27,6 +28,10 @@ from drmemctl.wording import count_of
 AGREES, PLAN = "consistent", "plan"
 """Verdicts: nothing to repair; requests repair it. The others are `REBOOT`, only a reboot does, and `NONE`."""
 
+_BLOCKS_NOT_SHOWN = (
+    "TREE shows no memory blocks of a running kernel: they and its LMB array are taken to be as a boot from TREE "
+    "makes them; after a migration give the tree before it and the step lpm, or a capture"
+)
 _ARRAY_NOT_SHOWN = (
     "TREE does not show the kernel's LMB array, which is taken to be as the property says; "
     "after a migration give the tree before it and the step lpm, or a vmcore"
@@ -70,11 +75,12 @@ class Repair:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the plan assumes because the input does not show it."""
-        tree, profile = self.simulation.tree, self.simulation.profile
-        is_shown = tree.beside is None or array_in(tree) is not None
-        if self.simulation.results or is_shown or not profile.has(DRMEM_ARRAY):
+        tree = self.simulation.tree
+        if self.simulation.results or array_in(tree) is not None:
             return ()
-        return (_ARRAY_NOT_SHOWN,)
+        if not live_system(tree).blocks:
+            return (_BLOCKS_NOT_SHOWN,)
+        return (_ARRAY_NOT_SHOWN,) if self.simulation.profile.has(DRMEM_ARRAY) else ()
 
     @property
     def each_alone(self) -> bool:

@@ -114,6 +114,22 @@ def test_columns_give_way_in_their_order(width: int, titles: str, capsys: pytest
     )
 
 
+def test_a_narrow_column_comes_back_where_a_wide_one_before_it_had_to_go(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    columns = [
+        Column("address"),
+        Column("zone", gives_way=1),
+        Column("dump", gives_way=2),
+        Column("images", gives_way=3),
+    ]
+    rows = [("0x" + "0" * 30, "Normal, Movable from 0x40000000", "yes", "no")]
+    show_table(Screen(terminal=True, width=40), columns, iter(rows))
+    head, _, *note = capsys.readouterr().out.splitlines()
+    assert head.split() == ["address", "dump"]
+    assert "".join(note).startswith("no room for: zone, images")
+
+
 @pytest.mark.parametrize(
     ("width", "titles"), [(63, "address aa words"), (48, "address aa words"), (44, "address words")]
 )

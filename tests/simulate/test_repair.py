@@ -49,6 +49,14 @@ def test_what_agrees_needs_nothing() -> None:
     assert after().verdict == AGREES
 
 
+def test_of_a_tree_alone_it_is_said_that_blocks_and_array_are_those_of_a_boot() -> None:
+    alone, migrated = after(), after(SWAPPED)
+    assert [note.partition(":")[0] for note in alone.notes] == ["TREE shows no memory blocks of a running kernel"]
+    assert migrated.notes == ()
+    shown = run("repair", FIXTURES / "trees/v2-empty.dtb.gz")
+    assert shown.out.splitlines()[1:] == [f"note: {alone.notes[0]}"]
+
+
 def test_memory_on_the_wrong_node_is_taken_out_and_in_again() -> None:
     found = after(SWAPPED)
     assert [violation.rule for violation in found.contradictions] == ["DRM085"]
