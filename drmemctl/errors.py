@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+SHORTAGE_HINT = "let this user have more processes, open files and memory (ulimit -a)"
+"""What to do where a machine has no room for one more of them."""
+
 
 class DrmemctlError(Exception):
     """Something that the user gave cannot be read, decoded or done.

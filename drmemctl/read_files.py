@@ -18,6 +18,9 @@ from typing import IO
 _KEPT: list[set[int]] = []
 """The set of the command that runs, or none."""
 
+_STANDARD_INPUT = -1
+"""Stands for standard input, which need not be a file, and gives what it has once."""
+
 
 @contextmanager
 def kept() -> Iterator[None]:
@@ -70,6 +73,13 @@ def note_name(name: str) -> None:
     """Note a file by its name, where nobody knows any more whether it could be opened."""
     with suppress(OSError, ValueError):
         note(os.stat(name))  # noqa: PTH116 - as the user typed it
+
+
+def take_standard_input() -> bool:
+    """Return whether the command at hand may read standard input: it has not yet, or there is no command."""
+    is_free = not _KEPT or _STANDARD_INPUT not in _KEPT[-1]
+    add((_STANDARD_INPUT,))
+    return is_free
 
 
 def was_read(status: os.stat_result) -> bool:

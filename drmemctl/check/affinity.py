@@ -16,7 +16,7 @@ from drmemctl.formats.dynamic_memory import AI_INVALID
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model import numa
-from drmemctl.model.associativity import CHOSEN, NEWEST, RTAS, is_node, reference_points_node
+from drmemctl.model.associativity import CHOSEN, RTAS, is_node, reference_points_node
 from drmemctl.model.numa import counting_property
 from drmemctl.model.run import is_assigned
 
@@ -158,5 +158,5 @@ def possible_nodes(subject: Subject) -> int | None:
     """Return the number of nodes below which all are possible, or None if the tree does not tell."""
     if counted_by(subject) is None:
         return None
-    possible, _ = numa.possible_nodes(subject.tree, primary(subject), NEWEST)
+    possible, _ = numa.possible_nodes(subject.tree, primary(subject), subject.affinity_rules)
     return None if possible is None else possible.count

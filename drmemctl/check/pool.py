@@ -85,17 +85,20 @@ class _Pool:
 
     def __init__(self, work: Callable[[Any], Any], jobs: int) -> None:
         older = active_children()
+        self._executor = ProcessPoolExecutor(jobs, get_context("fork"), initializer=_begin, initargs=(work,))
         # An interrupt goes to the whole foreground group; only this process is to act on it. A termination that
         # came to a new process before `_begin` would have it clean up what is ours.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        self._executor = ProcessPoolExecutor(jobs, get_context("fork"), initializer=_begin, initargs=(work,))
-        self._executor.submit(os.getpid)  # forks all of them
-        self._processes = [process for process in active_children() if process not in older]
         try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            try:
+                self._executor.submit(os.getpid)  # forks all of them
+            finally:
+                self._processes = [process for process in active_children() if process not in older]
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         except BaseException:
-            # What came meanwhile is raised here. An executor that nobody stops is at its end in another thread
-            # while Python ends: it may then write into a pipe that is closed.
+            # What came meanwhile is raised here, or there is no room for all of them: Python would wait for the
+            # others at its end. An executor that nobody stops is at its end in another thread while Python ends:
+            # it may then write into a pipe that is closed.
             self.stop()
             raise
 
@@ -107,11 +110,16 @@ class _Pool:
             answer.set_exception(broken)
             return answer
 
-    def stop(self) -> int:
-        """End the processes, whatever they are at; return the exit code of the first."""
+    def stop(self) -> None:
+        """End the processes, whatever they are at."""
         for process in self._processes:
             process.terminate()
         self._executor.shutdown(cancel_futures=True)
+        for process in self._processes:
+            process.join()  # which an executor does that came to start its thread
+
+    def exit_code(self) -> int:
+        """Return that of the first process, which was stopped."""
         return self._processes[0].exitcode or 0
 
 
@@ -161,5 +169,5 @@ def _alone(work: Callable[[T], R], task: T, lost: Callable[[T, str], R]) -> R:
         if not _died(answer):
             return cast("R", _result(answer))
     finally:
-        code = pool.stop()
-    return lost(task, how_it_ended(code))
+        pool.stop()
+    return lost(task, how_it_ended(pool.exit_code()))

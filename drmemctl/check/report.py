@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import NamedTuple
 
 from drmemctl.check.about import complete
@@ -92,11 +91,14 @@ def report_tree(
     `running` is what is known of its kernel, by default what the files beside the tree say.
     """
     selected = plan.kernel
-    if before is not None and not tree.kernel:
-        tree = replace(tree, kernel=before.kernel)  # a migration takes the kernel along
+    if before is not None:
+        from drmemctl.kernel.choice import migrated
+
+        tree = migrated(before, tree)
     plan, notes = _about_its_kernel(plan, tree)
     running = (Running.of_tree(tree) if running is None else running)._replace(profile=plan.kernel)
-    subject = Subject(tree, running=running, before=None if before is None else Subject(before))
+    earlier = None if before is None else Subject(before, running=Running(profile=plan.kernel))
+    subject = Subject(tree, running=running, before=earlier)
     findings = complete(Judge(plan).findings(subject), subject)
     # A partition may have no LMBs, and yet be wrong.
     judged = subject.drmem_node is not None or (bool(findings) and describes_partition(tree))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.block_states import ONLINE
 from drmemctl.formats.dynamic_memory import NODE, Entries
-from drmemctl.model.associativity import Associativity
+from drmemctl.model.associativity import NEWEST, AffinityRules, Associativity
 from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.dumped import array_in
 from drmemctl.model.platform import Platform, is_before_cas, platform_of
@@ -209,8 +209,17 @@ class Subject:
 
     @cached_property
     def associativity(self) -> Associativity:
-        """Affinity as the newest kernel takes it."""
-        return Associativity.from_tree(self.tree)
+        """Affinity as the kernel takes it that the state is judged for, else the newest."""
+        return Associativity.from_tree(self.tree, self.affinity_rules)
+
+    @cached_property
+    def affinity_rules(self) -> AffinityRules:
+        """By which rules that kernel finds nodes."""
+        if self.running.profile is None:
+            return NEWEST
+        from drmemctl.kernel.affinity import affinity_rules
+
+        return affinity_rules(self.running.profile)
 
     @cached_property
     def platform(self) -> Platform:

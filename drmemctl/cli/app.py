@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from drmemctl.cli.ending import raise_what_came
 from drmemctl.cli.found_settings import chosen_file, settings_options
 from drmemctl.cli.lazy_group import LazyGroup
 from drmemctl.cli.plugin_options import plugin_option
-from drmemctl.errors import DrmemctlError
+from drmemctl.errors import SHORTAGE_HINT, DrmemctlError
 from drmemctl.output.screen import close_output, flush_output, say, say_lines
 
 COMMANDS = (
@@ -177,12 +178,22 @@ def _explained(error: Exception) -> str:
         return str(error)
     if isinstance(error, (MemoryError, RecursionError)):
         return f"the input is too large for this machine ({type(error).__name__})"
+    if _is_shortage(error):
+        return f"this machine: no room for what this takes: {error.args[-1]}; {SHORTAGE_HINT}"
     if isinstance(error, FileNotFoundError) and _is_directory_gone():
         return "the working directory is gone: relative names lead nowhere; change to a directory that exists"
     if isinstance(error, OSError):
         # The layers below translate their own; what is left is Click's, printing a help text or a version.
         return f"standard output: cannot write the output: {error.strerror or error}"
     return f"internal error: {type(error).__name__}: {error}; DRMEMCTL_DEBUG=1 shows where, please report it"
+
+
+def _is_shortage(error: Exception) -> bool:
+    """Whether the machine, or a limit of the user's, has no room for one more file, process or thread."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+    # Python has no class for it.
+    return type(error) is RuntimeError and str(error) == "can't start new thread"
 
 
 def _is_directory_gone() -> bool:

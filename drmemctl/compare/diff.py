@@ -17,7 +17,7 @@ from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.kernel.affinity import affinity_rules
-from drmemctl.kernel.choice import kernel_for
+from drmemctl.kernel.choice import kernel_for, migrated
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.drmem import LmbTable
 from drmemctl.notebook import short_repr
@@ -163,7 +163,8 @@ def diff(
     compared as well. `kernel` is the one whose view of nodes and distances counts: else the one that the new input
     names, or the old one; else the newest. Nothing is raised but `ProfileError` for a kernel that is not known.
     """
-    choice = kernel_for(new if new.kernel else old, kernel)
+    new = migrated(old, new)
+    choice = kernel_for(new, kernel)
     before, after = read_pair(old, new, affinity_rules(choice.profile))
     difference = replace(
         diff_of_lmbs(before, after),

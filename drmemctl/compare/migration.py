@@ -32,7 +32,7 @@ def judge_migration(old: Side, new: Side, lmbs: LmbDiff, kernel: Profile | None 
     before = _subject(old, _changed(old, lmbs, is_old=True) if in_place else old.table, None)
     after = _subject(new, _changed(new, lmbs, is_old=False) if in_place else new.table, before)
     # The kernel's array stays what it was at boot, in all its length.
-    after.running = Running(array=old.table) if old.memory.drmem is not None else Running()
+    after.running = Running(array=None if old.memory.drmem is None else old.table, profile=kernel)
     # Only this family: importing all of them takes longer than comparing most trees.
     violations = Judge(profile=kernel).ask(rules_of([FAMILY]).values(), after)
     return complete((finding_of(violation, after) for violation in ordered(violations)), after)

@@ -17,7 +17,7 @@ from distributed import Client, LocalCluster
 from distributed.security import Security
 
 from drmemctl._version import __version__
-from drmemctl.errors import DrmemctlError
+from drmemctl.errors import SHORTAGE_HINT, DrmemctlError
 
 _LOOPBACK = "127.0.0.1"
 _ANY_PORT = f"{_LOOPBACK}:0"
@@ -80,11 +80,11 @@ def local_client(jobs: int, memory: int, say: Say) -> Iterator[Client]:
 
 
 def _cluster(jobs: int, memory: int) -> LocalCluster:
+    os.getcwd()  # noqa: PTH109 - workers start in it: the error of one that is gone is to be that one
     # An interrupt goes to the whole foreground group, of which this process alone is to act on it. The thread that
     # starts workers, also in place of dead ones, is made here and keeps it blocked, as they do.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        os.getcwd()  # noqa: PTH109 - workers start in it: the error of one that is gone is to be that one
         return LocalCluster(
             n_workers=jobs,
             threads_per_worker=1,
@@ -98,6 +98,9 @@ def _cluster(jobs: int, memory: int) -> LocalCluster:
             scheduler_sync_interval=60,
             silence_logs=logging.CRITICAL,
         )
+    except (RuntimeError, OSError) as error:
+        message = f"workers cannot be started: {error}"
+        raise ClusterError(message, source="this machine", hint=SHORTAGE_HINT) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 

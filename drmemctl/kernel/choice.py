@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from drmemctl.kernel.capabilities import OLDEST
@@ -50,6 +51,11 @@ def kernel_for(
     else:
         choice = _of_input(tree.kernel)
     return choice._replace(profile=choice.profile.changed(added, removed))
+
+
+def migrated(old: Tree, new: Tree) -> Tree:
+    """Return the tree of after a migration, which takes the kernel along where the tree names none."""
+    return new if new.kernel else replace(new, kernel=old.kernel)
 
 
 def _of_input(banner: str) -> KernelChoice:

@@ -169,7 +169,8 @@ def close_output() -> None:
 
 
 def _point_at_nothing(stream: TextIO) -> None:
-    with suppress(ValueError):  # no file, where a program has put something in its place
+    # No file, where a program has put something in its place; or there is no room for one more.
+    with suppress(ValueError, OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

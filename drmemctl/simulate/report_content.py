@@ -14,7 +14,7 @@ from drmemctl.check.subject import Running
 from drmemctl.compare.diff import Diff, diff
 from drmemctl.errors import LimitError, NotInTreeError
 from drmemctl.kernel.affinity import affinity_rules
-from drmemctl.kernel.choice import kernel_for
+from drmemctl.kernel.choice import kernel_for, migrated
 from drmemctl.kernel.cmdline import not_as_the_tree
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.address_map import AddressMap
@@ -94,7 +94,7 @@ class Comparison:
     @classmethod
     def of(cls, old: Tree, new: Tree, plan: Plan, name: str) -> Comparison:
         """Compare two trees and judge the new one, which the report calls `name`."""
-        new = new if new.kernel else replace(new, kernel=old.kernel)  # a migration takes the kernel along
+        new = migrated(old, new)
         differences = diff(old, new, kernel=plan.kernel)  # first, since too many of them are refused
         return cls(JudgedTree.of(new, plan, name, before=old), differences)
 

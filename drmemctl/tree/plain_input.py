@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import IO
 
 from drmemctl.errors import InputError, LimitError
-from drmemctl.read_files import note_descriptor
+from drmemctl.read_files import note_descriptor, take_standard_input
 
 STDIN = "-"
 LIVE = "live"
@@ -67,9 +67,16 @@ def _read_stdin(largest: int, *, typed: bool) -> bytes:
 
 
 def standard_input() -> IO[bytes]:
-    """Return standard input, which is going to be read; `InputError` where whoever started us has closed it."""
+    """Return standard input, which is going to be read whole.
+
+    `InputError` where whoever started us has closed it, or the command has read it: there would be nothing in it.
+    """
     if sys.stdin is None or sys.stdin.closed:
         raise InputError("there is no standard input", source="<stdin>")
+    if not take_standard_input():
+        raise InputError(
+            "standard input was read already", source="<stdin>", hint="put one of the inputs in a file"
+        )
     stream = sys.stdin.buffer
     with suppress(OSError):  # what a program has put in its place need not be a file
         note_descriptor(stream.fileno())

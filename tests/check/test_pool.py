@@ -198,3 +198,21 @@ except KeyboardInterrupt:
     print(active_children(), threading.active_count())
 """
     assert output(code) == "[] 1"
+
+
+def test_no_room_for_all_processes_ends_those_that_there_are() -> None:
+    code = """
+from multiprocessing import active_children
+fork, forks = os.fork, []
+def limited():
+    forks.append(0)
+    if len(forks) > 2:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return fork()
+os.fork = limited
+try:
+    show(str, range(3), 3)
+except BlockingIOError:
+    print(len(forks), active_children(), signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+"""
+    assert output(code) == "3 [] set()"

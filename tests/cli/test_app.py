@@ -19,7 +19,7 @@ import pytest
 import drmemctl
 from drmemctl.cli import app as app_module
 from drmemctl.cli.app import COMMANDS, app, main
-from drmemctl.errors import InputError
+from drmemctl.errors import SHORTAGE_HINT, InputError
 from tests.blobs import Struct, blob
 from tests.cli.running import COMMAND, environment, on_terminal, process, run
 from tests.conftest import FIXTURES, ROOT
@@ -131,6 +131,7 @@ class _Broken:
         raise self._error
 
 
+NO_ROOM = "drmemctl: this machine: no room for what this takes"
 FAILURES = [
     (InputError("odd", source="x", hint="look"), 3, "drmemctl: x: odd; look\n"),
     (MemoryError(), 3, "drmemctl: the input is too large for this machine (MemoryError)\n"),
@@ -141,6 +142,8 @@ FAILURES = [
         "drmemctl: internal error: ZeroDivisionError: oops; DRMEMCTL_DEBUG=1 shows where, please report it\n",
     ),
     (OSError(28, "No space left on device"), 3, None),
+    (OSError(24, "Too many open files"), 3, f"{NO_ROOM}: Too many open files; {SHORTAGE_HINT}\n"),
+    (RuntimeError("can't start new thread"), 3, f"{NO_ROOM}: can't start new thread; {SHORTAGE_HINT}\n"),
     (KeyboardInterrupt(), 130, "drmemctl: interrupted\n"),
 ]
 

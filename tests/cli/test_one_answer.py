@@ -170,6 +170,20 @@ def test_for_a_kernel_too(kernel: str) -> None:
         assert of_json(difference["findings"]) == of_json(checked_pair["findings"])
 
 
+@pytest.mark.parametrize("kernel", [None, "5.10"])
+def test_a_diff_says_what_to_do_as_check_does(kernel: str | None) -> None:
+    """A command line names the kernel where someone did and the trees do not lead to it."""
+    before, after = (FIXTURES / "races" / f"{name}.dts" for name in ("before", "after"))
+    named = () if kernel is None else ("--kernel", kernel)
+    for old in (before, CONSISTENT):
+        difference = printed("diff", old, after, *named)
+        checked_pair = printed("check", after, "--before", old, *named, "--select", FAMILY)
+        fixes = [[one.get("fix") for one in said["findings"]] for said in (difference, checked_pair)]
+        assert fixes[0] == fixes[1]
+        assert any(fixes[0])
+        assert (" --kernel 5.10" in str(fixes[0])) == (kernel is not None and old is before)
+
+
 def test_a_migration_takes_the_kernel_along() -> None:
     old, new = ARCHIVES[0], FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
     expected = of_json(printed("check", new, "--before", old, "--select", FAMILY)["findings"])
@@ -334,6 +348,28 @@ def test_assigned_lmbs_are_on_one_node_whoever_is_asked(
     for node, number in expected.items():
         selected = printed("lmb", new, "--kernel", kernel, "--node", str(-1 if node is None else node))
         assert sum(run["count"] for run in selected["runs"]) == number
+
+
+@pytest.mark.parametrize(("kernel", "node"), [("4.19", 0), ("6.1", None)])
+def test_a_finding_has_lmbs_on_the_node_that_its_kernel_has_them_on(
+    kernel: str, node: int | None, tmp_path: Path
+) -> None:
+    """They had a list that leads to node 1, and have none: of_drconf_to_nid_single of 4.19 begins with node 0."""
+    places = []
+    for name, aa in (("old", 1), ("new", 2)):
+        tree = partition(
+            memory(0, 4 * LMB, (0,)), drmem([(2, 4 * LMB, 0x80000004, aa, ASSIGNED)], [[0], [1]]), points=(1,)
+        )
+        places.append(tmp_path / f"{name}.dtb")
+        places[-1].write_bytes(drmemctl.dtb(tree))
+    old, new = places
+    difference = printed("diff", old, new, "--kernel", kernel)
+    checked_pair = printed("check", new, "--before", old, "--kernel", kernel)["findings"]
+    assert {lmbs["node"] for one in checked_pair for lmbs in one["lmbs"]} == {node}
+    assert [change["new"]["node"] for change in difference["lmbs"]] == [node]
+    family = printed("check", new, "--before", old, "--kernel", kernel, "--select", FAMILY)["findings"]
+    assert of_json(difference["findings"]) == of_json(family)
+    assert ("DRM075" in {one["rule"] for one in family}) == (node is not None)
 
 
 def test_the_kernel_that_an_input_names_counts_wherever_nodes_are_counted(tmp_path: Path) -> None:

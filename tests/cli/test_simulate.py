@@ -241,6 +241,8 @@ class TestUsage:
 
     def test_standard_input_is_one_thing_only(self) -> None:
         assert b"cannot be both" in process("simulate", "-", "-f", "-").stderr
+        again = process("simulate", "-", "lpm -", stdin=TREE.read_bytes())
+        assert again.stderr.startswith(b"drmemctl: <stdin>: standard input was read already; put one")
 
 
 def test_on_a_terminal_a_long_line_goes_on_below_it_without_the_blanks_of_a_column() -> None:

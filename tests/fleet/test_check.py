@@ -31,6 +31,7 @@ pytest.importorskip("distributed", reason="distributed is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (it has no wheels for ppc64le)")
 
 from drmemctl import fleet  # noqa: E402
+from drmemctl.fleet import cluster  # noqa: E402
 from drmemctl.fleet.dataset import Dataset, DatasetError  # noqa: E402
 from drmemctl.fleet.outcome import InputOutcome  # noqa: E402
 from drmemctl.fleet.tables import ALL_TABLES  # noqa: E402
@@ -331,6 +332,18 @@ def test_what_cannot_be_done_is_said(arguments: Sequence[str], code: int, said: 
     outcome = run("fleet", "check", *arguments, "-o", tmp_path / "fleet")
     assert outcome.code == code
     assert said in outcome.err.splitlines()[-1]
+
+
+def test_workers_that_cannot_be_started_are_the_machines_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr(cluster, "LocalCluster", refuse)
+    outcome = run("fleet", "check", SMALL / "6.1-lpm.dtb.gz", "-o", tmp_path / "fleet")
+    assert outcome.code == 3
+    assert "drmemctl: this machine: workers cannot be started: Nanny failed to start.; let" in outcome.err
 
 
 @pytest.mark.parametrize("arguments", [("check",), ("simulate", "--random", "1", "--kernel", "6.1")])

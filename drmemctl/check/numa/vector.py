@@ -19,7 +19,7 @@ from drmemctl.formats.architecture_vec5 import (
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
-from drmemctl.model.associativity import CHOSEN
+from drmemctl.model.associativity import CHOSEN, affinity_form
 from drmemctl.tree.node import Node
 
 
@@ -66,7 +66,7 @@ def not_as_agreed(subject: Subject) -> Iterator[Violation]:
     if numa is None:
         return
     tables = [name for name in (LOOKUP_INDEX_TABLE, DISTANCE_TABLE) if numa.node.find(name) is not None]
-    if tables and subject.associativity.form != 2:
+    if tables and affinity_form(subject.tree) != 2:
         message = "a table of form 2, which was not agreed on: Linux does not read it"
         yield Violation(message, numa.path, tables[0])
     meant, by_linux = _numbers_of_nodes(subject)
