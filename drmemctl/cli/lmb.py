@@ -157,6 +157,6 @@ def _table_of(origin: str, tree: Tree, drmem: Drmem) -> LmbTable:
             say("the kernel's LMB array is not found in this dump")
         return drmem.table
     if array != drmem.table:
-        other = "tree" if origin == "array" else "array"
-        say(f"the kernel's LMB array and its tree differ: see --from {other}, and drmemctl check")
+        counterpart = "tree" if origin == "array" else "array"
+        say(f"the kernel's LMB array and its tree differ: see --from {counterpart}, and drmemctl check")
     return array if origin == "array" else drmem.table

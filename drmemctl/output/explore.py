@@ -106,7 +106,8 @@ def _details(screen: Screen, view: ExploreView) -> Iterator[str]:
             yield from trace_lines(screen, view.question.threads, f"{answer.policy.name}, end {number}", traced)
         hidden = len(answer.bad) - number
         if hidden:
-            yield f"\n{answer.policy.name}: {count_of(hidden, 'more inconsistent end')}; --all shows them\n"
+            pronoun = "it" if hidden == 1 else "them"
+            yield f"\n{answer.policy.name}: {count_of(hidden, 'more inconsistent end')}; --all shows {pronoun}\n"
 
 
 def trace_lines(screen: Screen, threads: Sequence[str], title: str, traced: TracedEnd) -> Iterator[str]:

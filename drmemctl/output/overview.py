@@ -250,7 +250,8 @@ def _node_lines(screen: Screen, overview: Overview, room: int) -> Iterator[str]:
     nodes = overview.numa.nodes
     name, memory, lmbs, cores = (column.title for column in NODE_COLUMNS)
     yield screen.style(f"{name:<14}{memory:>10}{lmbs:>12}  {cores:>5}", "bold")
-    shown = len(nodes) if len(nodes) < room else max(room - 2, 1)
+    # A line that says of one more node takes as much room as that node.
+    shown = len(nodes) if len(nodes) < max(room, 3) else max(room - 2, 1)
     whole = max((node.bytes for node in nodes), default=0)
     for node in islice(nodes, shown):
         text, style, _ = node_name(node, overview.numa)

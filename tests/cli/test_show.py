@@ -174,6 +174,13 @@ def test_bars_are_in_proportion() -> None:
     assert [line.count("#") for line in lines[start : start + 4]] == [2, 4, 24, 0]
 
 
+def test_no_line_stands_for_a_single_node_on_a_narrow_terminal() -> None:
+    shown = on_terminal("show", fixture("kernel-arrays/numa2-plug2"), COLUMNS="40", NO_COLOR="1").decode()
+    lines = shown.splitlines()
+    heading = next(number for number, line in enumerate(lines) if line.endswith("cores"))
+    assert [line[:14].strip() for line in lines[heading + 1 : heading + 4]] == ["0", "1", ""]
+
+
 def test_piped_output_is_plain_and_does_not_depend_on_the_terminal() -> None:
     plain = process("show", fixture("trees/many-dimms"), COLUMNS="40")
     assert plain.stdout == process("show", fixture("trees/many-dimms"), COLUMNS="200", TERM="xterm").stdout
