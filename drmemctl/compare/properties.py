@@ -18,7 +18,6 @@ from drmemctl.compare.nodes import NodePair, pairs_of
 from drmemctl.compare.side import Side
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.model.decoding import kind_of
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.phandles import PHANDLES
 from drmemctl.model.standard_properties import device_type
@@ -159,7 +158,7 @@ class _NodeComparison:
         if old.properties is new.properties:
             return
         is_drmem = pair.old_path == NODE == pair.new_path
-        kinds = kind_of(old), kind_of(new)
+        kinds = _types(old, new)
         # A blob may have several properties of one name.
         by_name: dict[str, tuple[list[Property], list[Property]]] = {}
         for tree, node in enumerate((old, new)):
@@ -196,8 +195,12 @@ def property_change(path: str, nodes: tuple[Node, Node], name: str, cells: RootC
     old, new = (node.find(name) for node in nodes)
     if old == new:
         return None
-    kinds = kind_of(nodes[0]), kind_of(nodes[1])
-    return _property_change((path, path), kinds, name, (old, new), (cells, cells))
+    return _property_change((path, path), _types(*nodes), name, (old, new), (cells, cells))
+
+
+def _types(old: Node, new: Node) -> tuple[str, str]:
+    """Return what tells layouts of their properties: looked for among all of them, so not for each of them."""
+    return device_type(old) or "", device_type(new) or ""
 
 
 def _property_change(
