@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from drmemctl.model.intervals import Intervals
@@ -34,14 +34,16 @@ class Blocks:
 
     Attributes:
         runs: maximal runs, ascending.
-        holed: blocks that are there in part only; such a block cannot be taken offline.
+        holed: blocks that are there in part only, or on several nodes; such a block cannot be taken offline.
         offline: blocks of which the kernel uses nothing; the others are online.
+        shared: nodes with memory in blocks that are on several nodes, and never leave.
 
     """
 
     runs: tuple[BlockRun, ...] = ()
     holed: frozenset[int] = frozenset()
     offline: frozenset[int] = frozenset()
+    shared: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, runs: Iterable[BlockRun], holed: Iterable[int] = (), offline: Iterable[int] = ()) -> Blocks:
@@ -81,7 +83,7 @@ class Blocks:
 
     def nodes(self) -> frozenset[int]:
         """Return the nodes that have memory."""
-        return frozenset(run.node for run in self.runs)
+        return self.shared.union(run.node for run in self.runs)
 
     def ranges(self) -> Intervals:
         """Return the numbers of the blocks; the owner is their node."""
@@ -104,9 +106,8 @@ class Blocks:
     def added(self, block: int, node: int, count: int = 1) -> Blocks:
         """Return the blocks with more of them, which did not exist."""
         at = self._at(block) + 1
-        return Blocks.of(
-            (*self.runs[:at], BlockRun(block, count, node), *self.runs[at:]), self.holed, self.offline
-        )
+        merged = Blocks.of((*self.runs[:at], BlockRun(block, count, node), *self.runs[at:]))
+        return replace(self, runs=merged.runs)
 
     def removed(self, block: int, count: int = 1) -> Blocks:
         """Return the blocks without some of one run; of several, none may be there in part only."""
@@ -118,7 +119,7 @@ class Blocks:
         )
         remaining = (part for part in parts if part.count)
         runs = (*self.runs[:at], *remaining, *self.runs[at + 1 :])
-        return Blocks(runs, self.holed - {block}, self.offline - {block})
+        return Blocks(runs, self.holed - {block}, self.offline - {block}, self.shared)
 
     def states(self) -> Iterator[tuple[BlockRun, bool]]:
         """Yield the runs cut by state, each with whether its blocks are online."""

@@ -54,9 +54,10 @@ def with_live_blocks(state: KernelState, system: LiveSystem) -> KernelState:
     # Those with persistent memory are no System RAM as a whole (`count_system_ram_pages_cb`).
     persistent, size = system.spans(PERSISTENT_MEMORY).disjoint(), state.block_size
     numbers = system.blocks if len(persistent) else ()
-    shared = {number for number in numbers if persistent.first_in(number * size, size) is not None}
-    holed = shared | (state.blocks.holed & system.blocks.keys())
-    state = replace(state, blocks=Blocks.of(runs, holed, offline))
+    mixed = {number for number in numbers if persistent.first_in(number * size, size) is not None}
+    holed = mixed | (state.blocks.holed & system.blocks.keys())
+    shared = frozenset(node for _, block in blocks for node in block.nodes[1:])
+    state = replace(state, blocks=replace(Blocks.of(runs, holed, offline), shared=shared))
     if not state.profile.has(SECTION_REMOVABLE_CHECK):
         return state
     stuck = [number for number, block in blocks if block.removable is False and block.state == ONLINE]

@@ -27,6 +27,7 @@ keep() { # keep FOLDER: the state now
   [ -e /sys/kernel/debug/memblock/memory ] && cat /sys/kernel/debug/memblock/memory > "$1/memblock"
   # Which node a CPU is on: the links cpuN/nodeM of sysfs do not follow it when it comes back on another.
   for node in /sys/devices/system/node/node[0-9]*; do echo "${node##*/node} $(cat $node/cpulist)"; done > "$1/cpus"
+  for node in /sys/devices/system/node/node[0-9]*; do echo "${node##*/node} $(cat $node/distance)"; done > "$1/distances"
   for cpu in /proc/device-tree/cpus/*/; do
     mkdir -p "$1/nodes/${cpu#/proc/device-tree/cpus/}"
     cp ${cpu}* "$1/nodes/${cpu#/proc/device-tree/cpus/}" 2>/dev/null

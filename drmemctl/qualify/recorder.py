@@ -131,7 +131,8 @@ class Host:
         if kind == "unplug":
             return self._unplug(monitor, address)
         self._count += 1
-        node = words[2] if words[1:2] == ["node"] else "0"
+        # The last domain of QEMU's lists is the node.
+        node = words[2].rpartition(",")[2] if words[1:2] in (["node"], ["assoc"]) else "0"
         memory = f"object_add memory-backend-ram,id=d{self._count},size={int(count) * LMB}"
         dimm = f"device_add pc-dimm,id=dimm{self._count},memdev=d{self._count},node={node},addr={address:#x}"
         answer = monitor.do(memory)

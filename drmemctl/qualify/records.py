@@ -24,7 +24,10 @@ DRMEM = (V1, V2, LOOKUP_ARRAYS, LMB_SIZE, FLAGS_MASK)
 
 _ERRNO = {os.strerror(number): name for number, name in errno.errorcode.items()}
 _TIME = re.compile(r"^(<\d+>)?\[[^]]*\](\[[^]]*\])? ")
-_OURS = re.compile(r"pseries|dlpar|drmem|OF:|NUMA|numa|memory|mobility|suspend-me")
+_OURS = re.compile(
+    r"pseries|dlpar|drmem|OF:|NUMA|numa|memory|mobility|suspend-me|configure-connector|rtas_error_rc|"
+    r"resource reassignment|Unable to create|cpu_present_mask|Ready to die"
+)
 _NOT_OURS = re.compile(r"radix-mmu|^Built \d+ zonelists")
 _PAGE_STUCK = re.compile(r"index:0x[0-9a-f]+ pfn:0x([0-9a-f]+)")
 _ATTEMPT = re.compile(r"Attempting to hot-")
@@ -98,12 +101,17 @@ def _step(step: str, files: Files, record: Record) -> dict[str, Any]:
         "step": step,
         "rc": status,
         "errno": next((name for text, name in _ERRNO.items() if status and text in output), None),
-        "log": [line for line in messages if _OURS.search(line) and not _NOT_OURS.search(line)],
+        "log": list(filter(is_ours, messages)),
     }
     unmovable = _unmovable(messages, record)
     if step.startswith("drmgr"):
         result["output"] = output.splitlines()
     return result | ({"unmovable": unmovable} if unmovable else {}) | _state(files)
+
+
+def is_ours(line: str) -> bool:
+    """Whether a message is about memory, CPUs or the tree: those that a simulation prints."""
+    return _OURS.search(line) is not None and _NOT_OURS.search(line) is None
 
 
 def _unmovable(messages: list[str], record: Record) -> list[str]:

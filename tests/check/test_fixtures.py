@@ -59,14 +59,15 @@ REMARKS = {
     ),
     **dict.fromkeys(("captures/6.1-lmbs-1g", "captures/6.1-lmbs-16m"), "DRM016 DRM059 DRM067"),
     "captures/6.1-holes-v1": "DRM024 DRM047",
-    "trees/nomaxmem": "DRM068 DRM104",
+    "nodes/6.1-distances": "DRM049",
+    **dict.fromkeys(("trees/nomaxmem", "nodes/6.1-no-lmbs", "nodes/6.12-no-lmbs"), "DRM068 DRM104"),
     "trees/legacy-5.0": "DRM130",
     "captures/6.1-legacy": "DRM130",
 }
 """Trees that were edited for kexec, or booted with less memory than they have, and what is odd about them.
 
-`nomaxmem` is what QEMU makes without maxmem: no drmem node, and 0 for the highest address. The other trees are as
-real firmware and kernels made them, so that no rule has anything to say of them.
+`nomaxmem`, `*-no-lmbs` are what QEMU makes without maxmem: no drmem node, and 0 for the highest address. The
+other trees are as real firmware and kernels made them, so that no rule has anything to say of them.
 """
 
 

@@ -51,9 +51,14 @@ def test_a_hole_stays_until_its_block_goes() -> None:
 
 
 def test_a_block_of_several_regions() -> None:
-    """The lowest node wins, and memory that ends within a block leaves a hole."""
+    """The lowest node wins, both are online, and memory that ends within a block leaves a hole.
+
+    A block on two nodes cannot be taken offline (`nodes/6.12-no-lmbs`).
+    """
     blocks = blocks_of([Region(0, 30, 1), Region(30, 60, 2)], 20)
     assert list(blocks) == [(0, 1), (1, 1), (2, 2)]
-    assert blocks.holed == frozenset()
+    assert blocks.holed == {1}
+    assert blocks_of([Region(0, 30, 1), Region(30, 40, 2)], 20).nodes() == {1, 2}
+    assert blocks_of([Region(0, 30, 1), Region(30, 60, 1)], 20).holed == frozenset()
     assert blocks_of([Region(0, 19, 0)], 20).holed == {0}
     assert list(blocks_of([Region(0, 41)], 20)) == [(0, 0), (1, 0), (2, 0)]

@@ -255,7 +255,7 @@ def test_of_an_array_that_was_never_read() -> None:
 @pytest.mark.parametrize("which", ["index 0x80000004", "count 1"])
 def test_of_memory_that_goes_from_the_middle_of_a_block(which: str) -> None:
     """try_remove_memory: BUG_ON(check_hotplug_memory_range(start, size))."""
-    before = tree(Run(4 * LMB + LMB // 2, 2, DRC + 4, 1, 8), memory=[memory_node(0, 8 * LMB)])
+    before = tree(Run(4 * LMB + LMB // 2, 2, DRC + 4, 0, 8), memory=[memory_node(0, 8 * LMB)])
     simulation = Simulation(before, "6.1", "powervm")
     result = simulation.run(f"dlpar memory remove {which}")
     message = "memory at 0x48000000 is removed, which is not where a block of 0x10000000 bytes begins"

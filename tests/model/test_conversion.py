@@ -19,12 +19,11 @@ from drmemctl.model.run import Run
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
-from tests.conftest import FIXTURES, blob, fixture_trees, tree_name
+from tests.conftest import FIXTURES, WITHOUT_LMBS, blob, fixture_trees, tree_name
 from tests.encoders import encode_lmb_size
 
 MIB_256 = 0x10000000
 
-WITHOUT_LMBS = {"trees/precas", "trees/nomaxmem"}
 WITHOUT_LMB_SIZE = {"boot/no-lmb-size"}
 
 NAMES = [tree_name(path) for path in fixture_trees()]

@@ -17,7 +17,7 @@ from drmemctl.model.run import Run
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
-from tests.conftest import FIXTURES, Tool, blob, fixture_trees, tree_name
+from tests.conftest import FIXTURES, WITHOUT_LMBS, Tool, blob, fixture_trees, tree_name
 from tests.oracles import fdtget_value
 from tests.wide import share
 
@@ -25,8 +25,7 @@ NODE = "/ibm,dynamic-reconfiguration-memory"
 V1, V2 = "ibm,dynamic-memory", "ibm,dynamic-memory-v2"
 SIZE = 0x10000000
 
-WITHOUT = {"trees/precas", "trees/nomaxmem"}
-NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) not in WITHOUT]
+NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) not in WITHOUT_LMBS]
 
 
 def unpacked(v1: bytes | None, v2: bytes | None, lmb_size: int) -> list[tuple[int, int, int, int]]:

@@ -24,9 +24,9 @@ from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.cli.running import run
-from tests.conftest import FIXTURES, blob, fixture_trees, tree_name
+from tests.conftest import FIXTURES, WITHOUT_LMBS, blob, fixture_trees, tree_name
 
-NAMES = [name for name in map(tree_name, fixture_trees()) if name not in {"trees/precas", "trees/nomaxmem"}]
+NAMES = [name for name in map(tree_name, fixture_trees()) if name not in WITHOUT_LMBS]
 SMALL = "kernel-arrays/numa2-plug2"
 WHOLE_64_TIB = LmbTable.of([Run(i << 40, 4096, i << 12, i, 8) for i in range(64)], 1 << 28)
 

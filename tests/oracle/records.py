@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What only some of the bundled records have: zones, memblock, CPUs."""
+"""What only some of the bundled records have: zones, memblock, CPUs, distances of nodes."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ def record_of(plan: Record, sent: Sent) -> tuple[Record, bytes]:
     has_memblock = "memblock" in plan["boot"]
     if has_memblock:
         boot["memblock"] = text_of(folders["kept/0"], "memblock").splitlines()
+    has_distances = "distances" in plan["boot"]
+    if has_distances:
+        boot["distances"] = _distances(folders["kept/0"])
     cpus = _Cpus(folders) if "cpus" in plan["boot"] else None
     if cpus is not None:
         boot |= cpus.state("kept/0")
@@ -35,8 +38,16 @@ def record_of(plan: Record, sent: Sent) -> tuple[Record, bytes]:
         answers = {"answers": step.pop("answers")} if "answers" in step else {}
         if has_memblock:
             step["memblock"] = text_of(folders[place], "memblock").splitlines()
+        if has_distances:
+            step["distances"] = _distances(folders[place])
         step.update(answers | ({} if cpus is None else cpus.state(place)))
     return record, fdt
+
+
+def _distances(files: Files) -> dict[str, list[int]]:
+    """Return the nodes that are online, each with its distances to all of them."""
+    rows = [[int(number) for number in line.split()] for line in text_of(files, "distances").splitlines()]
+    return {str(node): distances for node, *distances in rows}
 
 
 class _Cpus:

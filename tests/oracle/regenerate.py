@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import V1, V2
 from drmemctl.kernel.early_memory import MEMORY_LIMIT
 from drmemctl.model.associativity import CHOSEN
@@ -28,7 +29,7 @@ from tests.oracle.packages import GuestPackages
 from tests.oracle.records import record_of
 from tests.simulate.records import record
 
-FOLDERS = ("captures", "memblock")
+FOLDERS = ("captures", "memblock", "nodes")
 """Folders of records that a guest without a debugger can make, with Debian's kernels."""
 
 BUILT = ("kexec",)
@@ -130,6 +131,10 @@ def _edits(record: Record, tree: Tree) -> str:
     limit = (tree.get(CHOSEN, MEMORY_LIMIT) or bytes(8)).hex()
     gone = [f"[ -e $drmem/{name} ] && without {name}" for name in (V1, V2) if name not in values]
     lines = [f"firmware {name} {value}" for name, value in values.items()]
+    for node in tree.root.children:
+        nodes_list = node.get(ASSOCIATIVITY) if node.name.startswith("memory@") else None
+        if nodes_list is not None:
+            lines.append(f"firmware {ASSOCIATIVITY} {nodes_list.hex()} /proc/device-tree/{node.name}")
     return "\n".join([*lines, *gone, f"firmware {MEMORY_LIMIT} {limit} /proc/device-tree/chosen"]) + "\n"
 
 

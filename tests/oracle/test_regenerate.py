@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from drmemctl.qualify import recorder
+from drmemctl.qualify import recorder, records
 from drmemctl.qualify.guest import Sent
 from drmemctl.qualify.monitor import Monitor, OracleError
 from tests.conftest import FIXTURES
@@ -172,6 +172,20 @@ def test_new_records_are_put_in_the_place_of_bundled_ones(tmp_path: Path, monkey
         Path(f"{new}{end}").write_bytes(b"new")
     monkeypatch.setattr(regenerate, "FIXTURES", tmp_path / "fixtures")
     regenerate.replace_fixtures([LPM], tmp_path / "new")
-    assert sorted(path.name for path in (tmp_path / "fixtures").iterdir()) == ["captures", "memblock"]
+    assert sorted(path.name for path in (tmp_path / "fixtures").iterdir()) == sorted(regenerate.FOLDERS)
     assert sorted(path.name for path in (tmp_path / "fixtures/captures").iterdir()) == before
     assert (tmp_path / f"fixtures/{LPM}.json").read_bytes() == b"new"
+
+
+def test_messages_without_a_prefix_are_kept_as_well() -> None:
+    """A 6.1 whose hypervisor had no connector for half of the LMBs printed the first, and no record had it."""
+    for line in (
+        "Unexpected Error (-3) returned from configure-connector",
+        "rtas_error_rc: unexpected error -3",
+        "Platform resource reassignment ignored.",
+        "Unable to create mapping for hot added memory 0xc008000000000000..0xc008000010000000: -1",
+        "Unable to find space in cpu_present_mask for processor PowerPC,POWER9 with 8 thread(s)",
+        "cpu 3 (hwid 3) Ready to die...",
+    ):
+        assert records.is_ours(line), line
+    assert not records.is_ours("radix-mmu: Mapped 0x0000000090000000-0x00000000a0000000 with 1.00 GiB pages")

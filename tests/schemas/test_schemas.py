@@ -21,7 +21,7 @@ from drmemctl.formats.rtas_kinds import KINDS as DECODED
 from drmemctl.simulate.interleave.policy import POLICIES
 from tests.cases import each
 from tests.cli.running import run
-from tests.conftest import FIXTURES, ROOT, fixture_trees, tree_name
+from tests.conftest import FIXTURES, ROOT, WITHOUT_LMBS, fixture_trees, tree_name
 from tests.formats.rtas_vectors import answers as recorded_answers
 from tests.schemas.published import FOLDER, fault, printed, schema, schema_files, validator
 from tests.schemas.samples import PLUGGED, SAMPLES, changed, values
@@ -231,7 +231,7 @@ WITHOUT_AN_OUTPUT = {
     # Before CAS: nothing says yet which memory the partition has.
     "trees/precas": {"show", "lmb", "map", "assoc", "numa", "blocks", "prop"},
     # No maxmem: all memory is in memory nodes.
-    "trees/nomaxmem": {"lmb", "assoc", "prop"},
+    **{name: {"lmb", "assoc", "prop"} for name in WITHOUT_LMBS - {"trees/precas"}},
     # A crash kernel does not load another.
     "captures/7.2-kdump": {"kexec"},
 }

@@ -23,7 +23,7 @@ from drmemctl.kernel.profiles import Profile, profile
 from drmemctl.simulate.simulation import Simulation
 from tests.kernel.printed import simulated as simulated_memblock
 from tests.kernel.printed import zones
-from tests.simulate.records import record, record_names, simulated, tree_of
+from tests.simulate.records import distances_in, record, record_names, simulated, tree_of
 
 TABLE = Path(__file__).parents[2] / "drmemctl" / "kernel" / "measured.py"
 HOME = "vphn 1 0,1"
@@ -44,7 +44,7 @@ Entry = tuple[str, dict[str, str], dict[str, str]]
 
 def witnesses() -> list[Witness]:
     """Return all records."""
-    folders = ("captures", "memblock", "mobility", "reassignments", "home-nodes")
+    folders = ("captures", "memblock", "mobility", "reassignments", "nodes", "home-nodes")
     recorded = [(name, record(name)["kernel"]) for folder in folders for name in record_names(folder)]
     return [*recorded, *((name, kernel) for name, kernels in BOOTS.items() for kernel in kernels)]
 
@@ -91,10 +91,15 @@ def _came_out(name: str, kernel: Profile) -> Any:
         return [cpu.node for cpu in simulation.state.cpus]
     run = simulated(record(name), _tree(name), kernel, findings=False)
     came_out: list[Any] = [run.boot]
+    if "distances" in record(name)["boot"]:
+        came_out.append(distances_in(run.simulation.started_with()))
     for step in run.steps:
         oopsed = any(fault.code == "oops" for fault in step.result.kernel_faults)
         nodes = [cpu.node for cpu in step.after.kernel.cpus] if "cpus" in step.recorded else None
-        came_out.append((step.state, step.result.errno, step.result.log, oopsed, nodes, step.result.events))
+        distances = distances_in(step.after.kernel) if "distances" in step.recorded else None
+        came_out.append(
+            (step.state, step.result.errno, step.result.log, oopsed, nodes, distances, step.result.events)
+        )
     return came_out
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from drmemctl.kernel.state import KernelState
 from drmemctl.qualify.replay import Blocks, Replayed, ReplayedRun, State, recorded_state, simulated, state_of
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
@@ -19,6 +20,7 @@ __all__ = [
     "Replayed",
     "ReplayedRun",
     "State",
+    "distances_in",
     "expected_properties",
     "record",
     "record_names",
@@ -74,3 +76,11 @@ def expected_properties(step: dict[str, Any]) -> dict[str, str]:
 def walk_file(name: str = "qemu-lmb-walks") -> Path:
     """Return recorded walks through QEMU's connectors."""
     return FIXTURES / "drc" / f"{name}.json"
+
+
+def distances_in(kernel: KernelState) -> dict[str, list[int | None]] | None:
+    """Return the nodes that are online, each with its distances to all of them; None without affinity."""
+    table, nodes = kernel.distances, sorted(kernel.online)
+    if table is None:
+        return None
+    return {str(node): [table.distance(node, other) for other in nodes] for node in nodes}

@@ -10,13 +10,14 @@ from drmemctl.formats.dynamic_memory import V1, V2
 from drmemctl.qualify.replay import step_differences
 from drmemctl.simulate.repair import AGREES, NONE, PLAN, REBOOT, repair
 from tests.cases import each
-from tests.simulate.records import record, record_names, recorded_state, replay
+from tests.simulate.records import distances_in, record, record_names, recorded_state, replay
 from tests.wide import share
 
 CAPTURES = record_names("captures")
+NODES = record_names("nodes")
 MIGRATIONS = record_names("mobility")
 REASSIGNMENTS = record_names("reassignments")
-ALL = [*CAPTURES, *MIGRATIONS, *REASSIGNMENTS]
+ALL = [*CAPTURES, *NODES, *MIGRATIONS, *REASSIGNMENTS]
 
 STEPS = {
     f"{name.partition('/')[2]}-{number:02}-{step['step'][:40]}": (name, number)
@@ -191,6 +192,15 @@ def test_cpus_and_their_nodes(name: str) -> None:
         assert found == {name: node for name, node in nodes.items() if node is not None}, number
         online = {number: cpu.node for cpu in kernel.cpus if not cpu.offline for number in cpu.ids}
         assert online == {cpu["cpu"]: cpu["node"] for cpu in step.recorded["cpus"]}, number
+
+
+@each("name", NODES)
+def test_online_nodes_and_their_distances(name: str) -> None:
+    """Form 1's of a node that something was added on come from its connector, which says other than the tree."""
+    run = replay(name)
+    assert distances_in(run.simulation.started_with()) == run.record["boot"]["distances"]
+    for number, step in enumerate(run.steps, 1):
+        assert distances_in(step.after.kernel) == step.recorded["distances"], number
 
 
 @each("name", share(ALL, 0, 2))
