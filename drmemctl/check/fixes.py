@@ -8,12 +8,15 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from drmemctl.formats.block_states import state_name
+from drmemctl.kernel.choice import kernel_for
 from drmemctl.model.run import is_assigned
 from drmemctl.tree.source import file_of
 
 if TYPE_CHECKING:
     from drmemctl.check.finding import Finding
     from drmemctl.check.subject import Subject
+    from drmemctl.kernel.profiles import Profile
+    from drmemctl.tree.node import Tree
 
 _MOST = 4
 """Memory blocks that have command lines of their own; of more, `repair` plans the order."""
@@ -54,20 +57,22 @@ def _typed(source: str) -> str | None:
 
 
 def _repaired(_finding: Finding, subject: Subject) -> Iterator[str]:
-    yield f"drmemctl repair {TREE}{_kernel_option(subject)}"
+    yield f"drmemctl repair {TREE}{_kernel_option(subject.running.profile, subject.tree)}"
 
 
 def _repaired_after_migration(_finding: Finding, subject: Subject) -> Iterator[str]:
     """Yield what puts right a partition that was migrated, and was booted with the older tree."""
     before = None if subject.before is None else _typed(subject.before.tree.source)
     if before:
-        yield f"drmemctl repair {before} {_MIGRATED}{_kernel_option(subject)}"
+        option = _kernel_option(subject.running.profile, subject.before.tree)
+        yield f"drmemctl repair {before} {_MIGRATED}{option}"
 
 
-def _kernel_option(subject: Subject) -> str:
-    """Return the kernel that was named, where the tree would not lead to it."""
-    profile = subject.running.profile
-    return f" --kernel {profile.name}" if profile is not None and not subject.tree.kernel else ""
+def _kernel_option(profile: Profile | None, tree: Tree) -> str:
+    """Return the kernel that was judged for, where a command would take another one for the tree."""
+    if profile is None or (tree.kernel and kernel_for(tree).profile.name == profile.name):
+        return ""
+    return f" --kernel {profile.name}"
 
 
 def _with_block(finding: Finding, subject: Subject) -> Iterator[str]:

@@ -61,7 +61,7 @@ def _changed(side: Side, lmbs: LmbDiff, *, is_old: bool) -> LmbTable:
     changed = ((change.count, change.old if is_old else change.new) for change in lmbs.changes)
     # Where the DRC index does not grow from LMB to LMB it does not count: then none of them has a valid one.
     runs = (
-        Run(one.base, count, one.drc_index, one.aa_index, one.flags) for count, one in changed if one is not None
+        Run(lmb.base, count, lmb.drc_index, lmb.aa_index, lmb.flags) for count, lmb in changed if lmb is not None
     )
     return LmbTable.of(runs, side.table.lmb_size, side.table.property_name)
 

@@ -49,6 +49,12 @@ def test_a_file_is_quoted_and_what_cannot_be_typed_is_not_named() -> None:
     assert fixes("DRM143") == ("drmemctl diff 'a b.tar'::boot 'a b.tar'",)
 
 
+@pytest.mark.parametrize(("kernel", "option"), [("6.1", " --kernel 6.1"), ("5.10.262", ""), (None, "")])
+def test_a_command_line_names_the_kernel_that_the_input_does_not(kernel: str | None, option: str) -> None:
+    chosen = () if kernel is None else ("--kernel", kernel)
+    assert f"  $ drmemctl repair {LPAR7}{option}\n" in run("check", LPAR7, *chosen).out
+
+
 @pytest.mark.parametrize(
     ("before", "after"), [("TREE-old.tar", "MyTREE.tar"), ("TREE", "b"), ("a 'lpm TREE'", "TREE"), ("a", "b c")]
 )
