@@ -62,7 +62,9 @@ def _repaired(_finding: Finding, subject: Subject) -> Iterator[str]:
 
 def _repaired_after_migration(_finding: Finding, subject: Subject) -> Iterator[str]:
     """Yield what puts right a partition that was migrated, and was booted with the older tree."""
-    before = None if subject.before is None else _typed(subject.before.tree.source)
+    if subject.before is None:
+        return
+    before = _typed(subject.before.tree.source)
     if before:
         option = _kernel_option(subject.running.profile, subject.before.tree)
         yield f"drmemctl repair {before} {_MIGRATED}{option}"

@@ -52,7 +52,7 @@ def test_a_file_is_quoted_and_what_cannot_be_typed_is_not_named() -> None:
 @pytest.mark.parametrize(("kernel", "option"), [("6.1", " --kernel 6.1"), ("5.10.262", ""), (None, "")])
 def test_a_command_line_names_the_kernel_that_the_input_does_not(kernel: str | None, option: str) -> None:
     chosen = () if kernel is None else ("--kernel", kernel)
-    assert f"  $ drmemctl repair {LPAR7}{option}\n" in run("check", LPAR7, *chosen).out
+    assert f"  $ drmemctl repair {LPAR7}{option}\n" in run("check", "--isolated", LPAR7, *chosen).out
 
 
 @pytest.mark.parametrize(
