@@ -119,7 +119,7 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
 )
 @settings_options
 @click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
-@quiet_option("the exit code and output files tell")
+@quiet_option()
 @click.option("--statistics", is_flag=True, help="Print how often each rule was broken, in place of findings.")
 @format_option(*FORMATS)
 @click.option("-o", "--output", metavar="OUT", type=FILE, help="Write to this file; - is standard output.")

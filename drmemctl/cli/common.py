@@ -159,13 +159,13 @@ def _format(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return "json"
 
 
-def quiet_option(telling: str = "the exit code tells") -> Decorator:
+def quiet_option() -> Decorator:
     """Return `-q`: for gates, of which the exit code is all that counts."""
     return click.option(
         "-q",
         "--quiet",
         is_flag=True,
-        help=f"Print nothing: only {telling}.",
+        help="Print nothing: the exit code tells.",
     )
 
 

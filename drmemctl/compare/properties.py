@@ -158,6 +158,7 @@ class _NodeComparison:
         if old.properties is new.properties:
             return
         is_drmem = pair.old_path == NODE == pair.new_path
+        kinds = _types(old, new)
         # A blob may have several properties of one name.
         by_name: dict[str, tuple[list[Property], list[Property]]] = {}
         for tree, node in enumerate((old, new)):
@@ -171,7 +172,7 @@ class _NodeComparison:
                     continue
                 if self._everything or (whole and name not in PHANDLES) or _is_related(pair, name):
                     paths, cells = (pair.old_path, pair.new_path), (self._old.cells, self._new.cells)
-                    yield _property_change(paths, (old, new), name, (before, after), cells)
+                    yield _property_change(paths, kinds, name, (before, after), cells)
 
     def _unread(
         self, name: str, old: list[Property], new: list[Property]
@@ -192,12 +193,19 @@ class _NodeComparison:
 def property_change(path: str, nodes: tuple[Node, Node], name: str, cells: RootCells) -> PropertyChange | None:
     """Return what became of a property of a node, None if nothing did; `nodes` are the old and the new one."""
     old, new = (node.find(name) for node in nodes)
-    return None if old == new else _property_change((path, path), nodes, name, (old, new), (cells, cells))
+    if old == new:
+        return None
+    return _property_change((path, path), _types(*nodes), name, (old, new), (cells, cells))
+
+
+def _types(old: Node, new: Node) -> tuple[str, str]:
+    """Return what tells layouts of their properties: looked for among all of them, so not for each of them."""
+    return device_type(old) or "", device_type(new) or ""
 
 
 def _property_change(
     paths: tuple[str, str],
-    nodes: tuple[Node, Node],
+    kinds: tuple[str, str],
     name: str,
     props: tuple[Property | None, Property | None],
     cells: tuple[RootCells, RootCells],
@@ -205,7 +213,7 @@ def _property_change(
     from drmemctl.formats.registry import UNORDERED
 
     old, new = props
-    before, after = map(_fields, paths, nodes, props, cells)
+    before, after = map(_fields, paths, kinds, props, cells)
     change = ADDED if old is None else REMOVED if new is None else CHANGED
     changed = None
     if before is not None and after is not None:
@@ -213,7 +221,7 @@ def _property_change(
     return PropertyChange(change, *paths, name, old, new, fields=changed)
 
 
-def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> Fields | None:
+def _fields(path: str, kind: str, prop: Property | None, cells: RootCells) -> Fields | None:
     """Return the decoded fields of a value by name, none of a value that is not there; None for a text."""
     from drmemctl.formats.registry import describe
 
@@ -225,7 +233,7 @@ def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> F
         prop.value,
         cells.address,
         cells.size,
-        device_type=device_type(node) or "",
+        device_type=kind,
         limit=FIELDS,
         total=prop.total,
     )

@@ -37,13 +37,12 @@ class Decoder:
         """Return the decoder for a tree."""
         return cls(RootCells.from_tree(tree), limit)
 
-    def fields(self, path: str, node: Node, prop: Property) -> list[Field] | None:
-        """Return a property's fields in their order, what is wrong with it last.
+    def fields(self, path: str, kind: str, prop: Property) -> list[Field] | None:
+        """Return a property's fields in their order, what is wrong with it last; `kind` is its node's.
 
         None if its layout is unknown, or it is far larger than that of any partition: some of its fields would
         not be worth reading all of it.
         """
-        kind = device_type(node) or ""
         size = len(prop.value)
         if size > LIMITS.max_value and size > most_decoded(prop.name):
             return None
@@ -61,10 +60,15 @@ class Decoder:
         )
 
 
-def is_text(path: str, node: Node, prop: Property) -> bool:
-    """Whether a value is strings: it looks so to dtc, and nothing else is known about it.
+def kind_of(node: Node) -> str:
+    """Return a node's device_type, which tells layouts of its properties and is looked for among all of them."""
+    return device_type(node) or ""
+
+
+def is_text(path: str, kind: str, prop: Property) -> bool:
+    """Whether a value is strings: it looks so to dtc, and nothing else is known about it; `kind` is its node's.
 
     A phandle of 0x3e647200 looks like the text ">dr".
     """
-    describe = describer(path, prop.name, device_type(node) or "")
+    describe = describer(path, prop.name, kind)
     return describe in (None, describers.strings) and is_strings(prop.value)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from drmemctl.formats.fields import Field
-from drmemctl.model.decoding import Decoder, is_text
+from drmemctl.model.decoding import Decoder, is_text, kind_of
 from drmemctl.output.dts_value import (
     BRACKETS,
     NOT_ALL,
@@ -143,6 +143,7 @@ class _Writer:
 
     def _properties(self, path: str, node: Node, depth: int) -> Iterator[str]:
         seen: set[str] = set()
+        kind = kind_of(node)
         for prop in node.properties:
             notes = ["a second property of this name"] if prop.name in seen else []
             seen.add(prop.name)
@@ -150,8 +151,8 @@ class _Writer:
             notes += [true_name] if true_name else []
             if prop.is_cut:
                 notes.append(f"the source shows {len(prop.value):,} of {prop.total:,} bytes")
-            text = is_text(path, node, prop)
-            fields = self._decoder.fields(path, node, prop) if self._view.decode and not text else None
+            text = is_text(path, kind, prop)
+            fields = self._decoder.fields(path, kind, prop) if self._view.decode and not text else None
             yield "\t" * depth + self._style(name, "cyan")
             yield from self._value(prop.value, fields or (), text, notes, depth)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from drmemctl.formats.fields import Field
 from drmemctl.formats.strings import decode_strings
-from drmemctl.model.decoding import Decoder, is_text
+from drmemctl.model.decoding import Decoder, is_text, kind_of
 from drmemctl.output.dts_value import comment, meaning, value_pieces, visible
 from drmemctl.output.json import FIELD, record, streamed
 from drmemctl.output.screen import Screen
@@ -36,9 +36,9 @@ FIELD_COLUMNS = (
 )
 
 
-def property_record(path: str, node: Node, prop: Property) -> dict[str, Any]:
+def property_record(path: str, kind: str, prop: Property) -> dict[str, Any]:
     """Return a property as JSON has it; `text` is null unless the value is strings, and not too many."""
-    is_shown = is_text(path, node, prop) and len(prop.value) <= _LARGEST_TEXT
+    is_shown = is_text(path, kind, prop) and len(prop.value) <= _LARGEST_TEXT
     facts: dict[str, Any] = {
         "name": safe(prop.name, None),
         "length": len(prop.value),
@@ -57,8 +57,9 @@ def show_tree_json(screen: Screen, tree: Tree, place: Place, depth: int | None) 
     prefix = place.path.rstrip("/")
     paths = (((prefix + path).rstrip("/") or "/", node) for path, node in _walk(place.node, depth))
     nodes = (
-        {"path": safe(path, None), "properties": [property_record(path, node, prop) for prop in node.properties]}
+        {"path": safe(path, None), "properties": [property_record(path, kind, prop) for prop in node.properties]}
         for path, node in paths
+        for kind in (kind_of(node),)
     )
     screen.write_all(streamed("tree", head, {"reservations": reservations, "nodes": nodes}))
 
@@ -79,18 +80,19 @@ def show_properties(screen: Screen, tree: Tree, place: Place, format: str, limit
     if limit is None:
         limit = FIELDS_OF_ONE if place.property is not None or format == "json" else FIELDS_OF_EACH
     decoder = Decoder.of(tree, limit)
+    kind = kind_of(place.node)
     if format == "json":
         head = {"path": safe(place.path, None)}
-        records = (_record(place, prop, decoder) for prop in properties)
+        records = (_record(place, kind, prop, decoder) for prop in properties)
         screen.write_all(streamed("prop", head, {"properties": records}))
     else:
-        screen.write_text(_blocks(screen, place, properties, decoder))
+        screen.write_text(_blocks(screen, place, kind, properties, decoder))
 
 
-def _record(place: Place, prop: Property, decoder: Decoder) -> dict[str, Any]:
-    fields = decoder.fields(place.path, place.node, prop)
+def _record(place: Place, kind: str, prop: Property, decoder: Decoder) -> dict[str, Any]:
+    fields = decoder.fields(place.path, kind, prop)
     shown = fields and [field for field in fields if field.name not in ("defect", "more")]
-    facts = property_record(place.path, place.node, prop)
+    facts = property_record(place.path, kind, prop)
     facts["fields"] = None if fields is None else [record(field, FIELD) for field in shown or ()]
     facts["more_fields"] = any(field.name == "more" for field in fields or ())
     defects = (field for field in fields or () if field.name == "defect")
@@ -98,13 +100,15 @@ def _record(place: Place, prop: Property, decoder: Decoder) -> dict[str, Any]:
     return facts
 
 
-def _blocks(screen: Screen, place: Place, properties: Iterable[Property], decoder: Decoder) -> Iterator[str]:
+def _blocks(
+    screen: Screen, place: Place, kind: str, properties: Iterable[Property], decoder: Decoder
+) -> Iterator[str]:
     """Yield a line for each property, with a table below where its fields say more than the line."""
     seen: set[str] = set()
     apart = False
     for number, prop in enumerate(properties):
-        text = is_text(place.path, place.node, prop)
-        fields = decoder.fields(place.path, place.node, prop) or []
+        text = is_text(place.path, kind, prop)
+        fields = decoder.fields(place.path, kind, prop) or []
         says_more = any(field.name == "defect" or (field.size and meaning(field)) for field in fields)
         if place.property is None and (text or not says_more):
             fields = []

@@ -99,6 +99,8 @@ TWO_NUMBERS = [
     ("lookup_wide", 2_000_000, "diff {in} {base}", 1),
     ("v1_half_limited", 24 * 30_000, "simulate {in} 'dlpar memory add count 1'", 1),
     ("cpus", 1_400_000, "diff {in} {base} --format unified", 1),
+    ("empty_properties", 12 * 40_000, "tree {in} --all", 0),
+    ("empty_properties", 12 * 40_000, "prop {in} /many", 0),
     # Each of these took a gigabyte at 60 MiB.
     ("drc_info", 16 << 20, "tree {in}", 0),
     ("long_reg", 24 << 20, "tree {in}", 0),

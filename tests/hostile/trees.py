@@ -300,12 +300,12 @@ def phandles(size: int) -> bytes:
 
 
 def empty_properties(size: int) -> bytes:
-    """Properties without a value; every name is there many times."""
-    content = partition()
+    """Properties without a value, of a node without a device_type; every name is there many times."""
+    content = partition().begin(b"many")
     names = [content.name(b"p%x" % i) for i in range(4096)]
     token = b"".join(words(3, 0, name) for name in names)
     content.data += token * (size // len(token))
-    return finished(content)
+    return finished(content.end())
 
 
 def long_names(size: int) -> bytes:
