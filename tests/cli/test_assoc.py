@@ -13,11 +13,10 @@ import pytest
 
 from tests.cases import each
 from tests.cli.running import on_terminal, run
-from tests.conftest import FIXTURES, fixture_trees, tree_name
+from tests.conftest import FIXTURES, WITHOUT_LMBS, fixture_trees, tree_name
 from tests.wide import share
 
-WITHOUT = ("trees/precas", "trees/nomaxmem")
-NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) not in WITHOUT]
+NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) not in WITHOUT_LMBS]
 MIB, GIB = 1 << 20, 1 << 30
 
 
@@ -92,7 +91,7 @@ def test_csv_has_a_line_for_every_record_of_json(name: str) -> None:
     assert [row["reason"] for row in rows] == [one.get("reason", "") for one in records]
 
 
-@pytest.mark.parametrize("name", WITHOUT)
+@pytest.mark.parametrize("name", WITHOUT_LMBS)
 def test_trees_without_dynamic_memory_are_refused(name: str) -> None:
     outcome = run("assoc", fixture(name))
     assert (outcome.code, outcome.out) == (3, "")

@@ -19,14 +19,14 @@ from tests.blobs import Plain, write
 from tests.blobs import blob as made_blob
 from tests.cases import each
 from tests.cli.running import on_terminal, process, run
-from tests.conftest import FIXTURES, Tool, blob, fixture_trees, tree_name
+from tests.conftest import FIXTURES, WITHOUT_LMBS, Tool, blob, fixture_trees, tree_name
 from tests.oracles import Libfdt, fdtget_value
 from tests.wide import share
 
 DRMEM = "/ibm,dynamic-reconfiguration-memory"
 PROPERTIES = {"v1": "ibm,dynamic-memory", "v2": "ibm,dynamic-memory-v2"}
 NAMES = [tree_name(path) for path in fixture_trees()]
-CONVERTIBLE = [name for name in NAMES if name not in ("trees/precas", "trees/nomaxmem", "boot/no-lmb-size")]
+CONVERTIBLE = [name for name in NAMES if name not in WITHOUT_LMBS | {"boot/no-lmb-size"}]
 TREE = FIXTURES / "trees" / "v2-gap.dtb.gz"
 
 

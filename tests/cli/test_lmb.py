@@ -18,13 +18,12 @@ import pytest
 from tests.blobs import Struct, blob
 from tests.cases import each
 from tests.cli.running import process, run
-from tests.conftest import FIXTURES, Tool, fixture_trees, gunzip, tree_name
+from tests.conftest import FIXTURES, WITHOUT_LMBS, Tool, fixture_trees, gunzip, tree_name
 from tests.oracles import fdtget_value
 from tests.wide import share
 
 DRMEM = "/ibm,dynamic-reconfiguration-memory"
-WITHOUT = ("trees/precas", "trees/nomaxmem")
-NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) not in WITHOUT]
+NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) not in WITHOUT_LMBS]
 SOME = [
     "trees/v2-gap",
     "trees/v1-nvdimm",

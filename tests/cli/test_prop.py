@@ -16,7 +16,7 @@ from tests.blobs import Plain, write
 from tests.blobs import blob as made_blob
 from tests.cases import each
 from tests.cli.running import on_terminal, process, run
-from tests.conftest import FIXTURES, Tool, blob, fixture_trees, tree_name
+from tests.conftest import FIXTURES, WITHOUT_LMBS, Tool, blob, fixture_trees, tree_name
 from tests.oracles import Libfdt, fdtget_value
 from tests.wide import share
 
@@ -93,7 +93,7 @@ def test_raw_writes_the_bytes_that_fdtget_reads(path: str, name: str, fdtget: To
     assert process("prop", TREE, f"{path}:{name}", "--raw").stdout == done.stdout
 
 
-@each("name", share([name for name in NAMES if name not in ("trees/precas", "trees/nomaxmem")], 1, 3))
+@each("name", share([name for name in NAMES if name not in WITHOUT_LMBS], 1, 3))
 def test_fields_lie_in_the_value_and_numbers_are_its_bytes(name: str) -> None:
     tree = load(fixture(name))
     for path in ("/", DRMEM, "/chosen", "/rtas", f"/cpus/{tree.node('/cpus').children[0].name}"):

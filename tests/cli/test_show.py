@@ -14,7 +14,7 @@ import pytest
 
 from tests.cases import each
 from tests.cli.running import on_terminal, process, run
-from tests.conftest import FIXTURES, Tool, fixture_trees, tree_name
+from tests.conftest import FIXTURES, WITHOUT_LMBS, Tool, fixture_trees, tree_name
 from tests.wide import share
 
 NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) != "trees/precas"]
@@ -123,7 +123,7 @@ def test_a_guest_without_dynamic_memory() -> None:
     assert "no dynamic memory" in outcome.out
 
 
-@each("name", share([name for name in NAMES if name != "trees/nomaxmem"], 2, 3))
+@each("name", share([name for name in NAMES if name not in WITHOUT_LMBS], 2, 3))
 def test_lmbs_by_state_are_what_fdtget_and_struct_count(
     name: str, fdtget: Tool, dtb_file: Callable[[str], Path]
 ) -> None:
