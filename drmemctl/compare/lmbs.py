@@ -142,10 +142,17 @@ def compare_lmbs(old: Side, new: Side) -> LmbDiff:
     changes = [change for pair in pairs if (change := comparison.change(*pair))]
     changes.sort(key=lambda change: _order(change.old, change.new, change.lmbs))
     sizes = (old.table.lmb_size or new.table.lmb_size or 0, new.table.lmb_size or old.table.lmb_size or 0)
-    merged = list(_merged(changes, sizes))
+    # What is in one tree only does not come between LMBs of the other: the diff back has the same ranges.
+    sides = ([change for change in changes if (change.old is None, change.new is None) == side] for side in _SIDES)
+    merged = [change for changes_of_side in sides for change in _merged(changes_of_side, sizes)]
     del changes
+    merged.sort(key=lambda change: _order(change.old, change.new, change.lmbs))
     _check_number(len(merged), "ranges of LMBs that differ", new)
     return LmbDiff(tuple(map(comparison.described, merged)), _totals(old, new), reordered)
+
+
+_SIDES = ((False, False), (False, True), (True, False))
+"""Whether LMBs are not in the old tree, and not in the new one."""
 
 
 def _check_number(number: int, of_what: str, side: Side) -> None:

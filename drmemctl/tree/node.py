@@ -78,7 +78,7 @@ class Node:
         """Return the first value of a property; a `KeyError` that names it if there is none."""
         value = self.get(name)
         if value is None:
-            hint = did_you_mean(nearest(name, self)) or "see its .properties"
+            hint = did_you_mean(nearest(str(name), self)) or "see its .properties"
             raise NoSuchKeyError(f"no property {name}", path=self.name or "/", hint=hint)
         return value
 

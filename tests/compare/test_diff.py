@@ -45,6 +45,16 @@ def mutated(name: str, several: Changes) -> Tree:
     return tree
 
 
+def test_lmbs_of_two_sizes_have_the_same_ranges_in_both_directions() -> None:
+    """The first LMB of either tree looks alike, and came between those that went."""
+    tree = fixture("trees/v1-nvdimm")
+    first_of = words(1, 0, 0, 0, 0, 0xFFFFFFFF, 0xA0)
+    no_size = with_prop(with_prop(tree, NODE, V1, first_of), NODE, "ibm,lmb-size", bytes(8))
+    forth, back = diff(tree, no_size), diff(no_size, tree)
+    assert back.mirrored() == forth
+    assert [change.count for change in forth.lmbs.changes if change.new is None] == [4, 2, 2, 1, 7]
+
+
 @settings(max_examples=examples(150))
 @given(st.sampled_from(BASES), changes, changes, st.booleans())
 def test_any_two_trees_can_be_compared_and_back(name: str, one: Changes, other: Changes, everything: bool) -> None:
