@@ -37,9 +37,10 @@ ROOT = Path(__file__).resolve().parent.parent
 """The top of the checkout."""
 
 FIXTURES = ROOT / "fixtures"
+"""The bundled files; their README says where each is from."""
+
 WITHOUT_LMBS = frozenset({"trees/precas", "trees/nomaxmem", "nodes/6.1-no-lmbs", "nodes/6.12-no-lmbs"})
 """Bundled trees without a drmem node."""
-"""The bundled files; their README says where each is from."""
 
 
 COUNTED = (

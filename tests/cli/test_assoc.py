@@ -91,7 +91,7 @@ def test_csv_has_a_line_for_every_record_of_json(name: str) -> None:
     assert [row["reason"] for row in rows] == [one.get("reason", "") for one in records]
 
 
-@pytest.mark.parametrize("name", WITHOUT_LMBS)
+@pytest.mark.parametrize("name", sorted(WITHOUT_LMBS))
 def test_trees_without_dynamic_memory_are_refused(name: str) -> None:
     outcome = run("assoc", fixture(name))
     assert (outcome.code, outcome.out) == (3, "")
