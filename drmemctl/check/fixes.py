@@ -8,7 +8,6 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from drmemctl.formats.block_states import state_name
-from drmemctl.kernel.choice import kernel_for
 from drmemctl.model.run import is_assigned
 from drmemctl.tree.source import file_of
 
@@ -72,7 +71,11 @@ def _repaired_after_migration(_finding: Finding, subject: Subject) -> Iterator[s
 
 def _kernel_option(profile: Profile | None, tree: Tree) -> str:
     """Return the kernel that was judged for, where a command would take another one for the tree."""
-    if profile is None or (tree.kernel and kernel_for(tree).profile.name == profile.name):
+    if profile is None:
+        return ""
+    from drmemctl.kernel.choice import kernel_for
+
+    if tree.kernel and kernel_for(tree).profile.name == profile.name:
         return ""
     return f" --kernel {profile.name}"
 
