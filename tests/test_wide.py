@@ -10,6 +10,7 @@ import re
 import pytest
 
 from tests import wide
+from tests.conftest import COUNTED, NOT_COUNTED, ROOT
 
 INPUTS, ITEMS = range(8), "abcdefg"
 
@@ -55,6 +56,13 @@ def test_what_one_python_has_is_not_divided(request: pytest.FixtureRequest) -> N
         for function, source in sources.items()
         if divided.search(source) and "FULL_SIZE" not in source
     ] == []
+
+
+def test_what_is_counted_or_not_is_there() -> None:
+    names = [path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests").rglob("test_*.py")]
+    for start in (*COUNTED, *NOT_COUNTED):
+        assert any(name.startswith(start) for name in names), start
+    assert [start for start in NOT_COUNTED if not start.startswith(COUNTED)] == []
 
 
 def test_three_parts_have_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
