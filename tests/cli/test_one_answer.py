@@ -178,7 +178,7 @@ def test_a_diff_says_what_to_do_as_check_does(kernel: str | None) -> None:
     for old in (before, CONSISTENT):
         difference = printed("diff", old, after, *named)
         checked_pair = printed("check", after, "--before", old, *named, "--select", FAMILY)
-        fixes = [[one.get("fix") for one in said["findings"]] for said in (difference, checked_pair)]
+        fixes = [[finding.get("fix") for finding in said["findings"]] for said in (difference, checked_pair)]
         assert fixes[0] == fixes[1]
         assert any(fixes[0])
         assert (" --kernel 5.10" in str(fixes[0])) == (kernel == "5.10" or (kernel is not None and old is before))
@@ -365,11 +365,11 @@ def test_a_finding_has_lmbs_on_the_node_that_its_kernel_has_them_on(
     old, new = places
     difference = printed("diff", old, new, "--kernel", kernel)
     checked_pair = printed("check", new, "--before", old, "--kernel", kernel)["findings"]
-    assert {lmbs["node"] for one in checked_pair for lmbs in one["lmbs"]} == {node}
+    assert {lmbs["node"] for finding in checked_pair for lmbs in finding["lmbs"]} == {node}
     assert [change["new"]["node"] for change in difference["lmbs"]] == [node]
     family = printed("check", new, "--before", old, "--kernel", kernel, "--select", FAMILY)["findings"]
     assert of_json(difference["findings"]) == of_json(family)
-    assert ("DRM075" in {one["rule"] for one in family}) == (node is not None)
+    assert ("DRM075" in {finding["rule"] for finding in family}) == (node is not None)
 
 
 def test_the_kernel_that_an_input_names_counts_wherever_nodes_are_counted(tmp_path: Path) -> None:

@@ -135,9 +135,9 @@ def test_lmb_shows_tree_or_array() -> None:
     assert flags == [8, 0]
     shown = [lmb(dumped(STALE), origin="tree"), lmb(dumped(STALE), origin="array")]
     assert [table.property_name for table in shown] == [tree["property"], array["property"]]
-    for origin, other in (("tree", "array"), ("array", "tree")):
+    for origin, counterpart in (("tree", "array"), ("array", "tree")):
         err = run("lmb", DUMPS / f"{STALE}.xz", "--from", origin).err
-        assert f"array and its tree differ: see --from {other}, and drmemctl check" in err
+        assert f"array and its tree differ: see --from {counterpart}, and drmemctl check" in err
 
 
 def test_what_was_replaced_since_boot_is_kept() -> None:

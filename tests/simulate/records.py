@@ -83,4 +83,4 @@ def distances_in(kernel: KernelState) -> dict[str, list[int | None]] | None:
     table, nodes = kernel.distances, sorted(kernel.online)
     if table is None:
         return None
-    return {str(node): [table.distance(node, other) for other in nodes] for node in nodes}
+    return {str(node): [table.distance(node, target) for target in nodes] for node in nodes}
